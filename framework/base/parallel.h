@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace octet {
+
+// Threads that parallel_for may use. Set once by a program's main; 1 until then.
+void set_num_threads(int threads);  // throws UsageError unless 1 <= threads <= 1024
+int num_threads();
+
+// Processors that this process may run on.
+int available_processors();
+
+// Calls body(i) for every i in [0, count), on num_threads() threads. `body` must not throw, and
+// what it computes must depend on i alone, never on the thread: results are then the same for every
+// number of threads. The items are a function of the problem (tiles, images), so callers never ask
+// how many threads there are. One thread, or one item, does not enter an OpenMP region.
+template <class Body>
+void parallel_for(std::int64_t count, const Body& body) {
+#ifdef _OPENMP
+  const int threads = num_threads();
+  if (threads > 1 && count > 1 && !omp_in_parallel()) {
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (std::int64_t i = 0; i < count; ++i) body(i);
+    return;
+  }
+#endif
+  for (std::int64_t i = 0; i < count; ++i) body(i);
+}
+
+}  // namespace octet

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace octet {
+
+// y = x weight^T + bias.
+//   x: [N, I] float32      weight: [O, I]      bias: [O], or undefined for none      returns [N, O]
+// Throws Error on a shape that does not fit. Same bits for every number of threads and instruction
+// set.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
+
+}  // namespace octet

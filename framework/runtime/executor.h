@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/cpu.h"
+#include "ir/graph.h"
+
+namespace octet {
+
+// A validated graph with its weights packed for one instruction set. Immutable; executors on
+// several threads share it.
+class PackedModel;
+
+// Validates and packs. Throws Error if the graph is not valid, or UsageError if this CPU lacks
+// `isa`.
+std::shared_ptr<const PackedModel> pack_model(const ir::Graph& graph, Isa isa);
+
+// Runs an integer graph. The constructor plans one arena and builds a flat list of steps; `run`
+// allocates nothing and throws nothing. The results depend on neither instruction set, threads nor
+// batch size. One executor is used by one thread at a time.
+class Executor {
+ public:
+  struct Options {
+    std::int64_t max_batch = 1;
+    int threads = 1;
+    bool keep_values =
+        false;  // every value keeps its own memory, so that `value` may read it after `run`
+  };
+
+  Executor(std::shared_ptr<const PackedModel> model, Options options);
+  ~Executor();
+  Executor(Executor&&) noexcept;
+  Executor& operator=(Executor&&) noexcept;
+
+  // images: [batch, H, W, C] u8 pixels. logits: [batch, classes]. 1 <= batch <= max_batch.
+  void run(std::span<const std::uint8_t> images, std::int64_t batch,
+           std::span<std::int32_t> logits) noexcept;
+
+  // For graphs whose first op is Quantize: images are float.
+  void run(std::span<const float> images, std::int64_t batch,
+           std::span<std::int32_t> logits) noexcept;
+
+  // The codes of a value after `run`, batch * numel bytes. Needs Options::keep_values; throws Error
+  // otherwise, and for values that are not U8.
+  std::span<const std::uint8_t> value(ir::ValueId id) const;
+
+  // Bytes of the arena, without weights.
+  std::size_t arena_bytes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace octet
