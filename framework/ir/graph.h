@@ -3,7 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -34,6 +37,12 @@ struct Constant {
   Shape shape;
   std::vector<std::byte> bytes;
 
+  // The elements, which must be of the type T. Memory of a vector is aligned for every T.
+  template <class T>
+  std::span<const T> as() const {
+    return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
+  }
+
   bool operator==(const Constant&) const = default;
 };
 
@@ -49,8 +58,10 @@ struct Quantize {
   bool operator==(const Quantize&) const = default;
 };
 
-// weight: I8 [O, KH, KW, I / groups]   bias: I32 [O], scale S_x S_w[c], input zero point NOT folded
-// in weight_scale: F32 [O]                multiplier, shift: I32 [O], eq. (8) of S_x S_w[c] / S_y
+// weight: I8 [O, KH, KW, I / groups]
+// bias: I32 [O], scale S_x S_w[c], the input's zero point NOT folded in
+// weight_scale: F32 [O]
+// multiplier: I32 [O], shift: I8 [O]    eq. (8) of requant_ratio(S_x, S_w[c], S_y)
 struct QConv2d {
   std::int64_t stride = 1;
   std::int64_t padding = 0;
@@ -61,8 +72,8 @@ struct QConv2d {
   bool operator==(const QConv2d&) const = default;
 };
 
-// weight: I8 [O, I]; the other constants as for QConv2d. Output U8, or I32 logits: eq. (10), no
-// clamp.
+// Input [I]. weight: I8 [O, I]; the other constants as for QConv2d. Output U8, or I32 logits: eq.
+// (10), no clamp.
 struct QLinear {
   std::int32_t clamp_min = 0;
   std::int32_t clamp_max = 255;
@@ -70,8 +81,8 @@ struct QLinear {
   bool operator==(const QLinear&) const = default;
 };
 
-// eqs. (11), (12). One operand (b missing) requantizes a value, with multiplier_b = 0.  no
-// constants
+// eqs. (11), (12). One operand (b missing) requantizes a value; then b counts as QParams{0, 0} and
+// multiplier_b = 0.  no constants
 struct QAdd {
   AddParams params;
   std::int32_t clamp_min = 0;
@@ -142,9 +153,14 @@ struct Graph {
   // Appends a node that produces `output`.
   void add_node(std::string name, Op op, std::vector<ValueId> inputs, ValueId output);
   // Stores elements as the constant "<node>.<role>".
+  // T: std::int8_t, std::uint8_t, std::int32_t or float. Throws Error if the constant exists or the
+  // number of elements is not the shape's.
   template <class T>
   void add_constant(const std::string& node, const std::string& role, Shape shape,
-                    const std::vector<T>& elements);
+                    const std::vector<T>& elements) {
+    add_constant_bytes(node + "." + role, dtype_of<T>(), std::move(shape),
+                       std::as_bytes(std::span(elements)));
+  }
 
   const Value& value(ValueId id) const { return values[static_cast<std::size_t>(id)]; }
   // Throws Error that names node and role if it is missing.
@@ -158,6 +174,17 @@ struct Graph {
   void validate() const;
 
   bool operator==(const Graph&) const = default;
+
+ private:
+  template <class T>
+  static constexpr DType dtype_of() {
+    if constexpr (std::is_same_v<T, std::int8_t>) return DType::kI8;
+    if constexpr (std::is_same_v<T, std::uint8_t>) return DType::kU8;
+    if constexpr (std::is_same_v<T, std::int32_t>) return DType::kI32;
+    if constexpr (std::is_same_v<T, float>) return DType::kF32;
+  }
+  void add_constant_bytes(std::string name, DType dtype, Shape shape,
+                          std::span<const std::byte> bytes);
 };
 
 // One line per node, for people: `eval --describe`, tests and messages.

@@ -100,6 +100,17 @@ inline Requant make_requant(double ratio) {
   return r;
 }
 
+// The ratio R of eq. (8) for a convolution or linear layer: S_x S_w[c] / S_y. In double, in this
+// order.
+inline double requant_ratio(float input_scale, float weight_scale, float output_scale) {
+  return double{input_scale} * double{weight_scale} / double{output_scale};
+}
+
+// The same for average pooling, eq. (13): S_x / (S_y n) with n pixels in a window.
+inline double average_ratio(float input_scale, float output_scale, std::int64_t n) {
+  return double{input_scale} / (double{output_scale} * static_cast<double>(n));
+}
+
 inline std::int32_t clamp_to(std::int64_t value, std::int64_t low, std::int64_t high) {
   return static_cast<std::int32_t>(value < low ? low : (value > high ? high : value));
 }
