@@ -1,0 +1,82 @@
+#!/bin/bash
+# test.sh [--all | STEP...]: the checks behind `./octet test`, each a function or script of its own. Prints a line per
+# step, the whole output of a step that fails, and at the end `N passed, M failed`: the sum of all tests and checks.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+
+quick='build format layers size symbols unit kernels parity qemu'
+all="$quick slow clang sanitizers kills mnist"
+
+case ${1-} in
+  '') steps=$quick ;;
+  --all) steps=$all ;;
+  -*) echo "usage: ./octet test [--all | STEP...], steps: $all" >&2; exit 2 ;;
+  *) steps=$* ;;
+esac
+
+export CTEST_PARALLEL_LEVEL=2 CTEST_OUTPUT_ON_FAILURE=1 OMP_WAIT_POLICY=passive
+if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}; fi
+
+# compile PRESET: configures and builds everything of a preset; a warning is an error.
+compile() { cmake --preset "$1" && cmake --build --preset "$1"; }
+
+# run_tests PRESET [LABEL]: runs the tests of a build; that there are none is a failure.
+run_tests() {
+  ctest --test-dir "build/$1" --no-tests=error --timeout 300 ${2+-L "^$2\$"}
+}
+
+step_build() { compile release; }
+step_format() { .ci/format.sh; }
+step_layers() { .ci/layers.sh; }
+step_size() { .ci/size.sh; }
+step_symbols() { .ci/symbols.sh; }
+step_unit() { run_tests release unit; }
+step_kernels() { run_tests release kernel; }
+step_parity() { run_tests release parity; }
+step_qemu() { compile arm64 && run_tests arm64 && .ci/same_logits.sh; }
+step_slow() { ctest --test-dir build/release --timeout 1200 -L '^slow$'; }  # there may be none
+step_clang() { compile clang && run_tests clang; }
+step_sanitizers() { compile dev && run_tests dev; }
+step_kills() { .ci/kills.sh; }
+step_mnist() { .ci/mnist.sh; }
+
+for step in $steps; do
+  declare -F "step_$step" >/dev/null || { echo "error: no step '$step'; there are: $all" >&2; exit 2; }
+done
+
+# count FILE STATUS: sets passed and failed from what ctest said in a step's output; a step without ctest is one check,
+# and so is a step that failed although all its tests passed.
+count() {
+  local of_them
+  read -r failed of_them < <(sed -nE 's/.* ([0-9]+) tests? failed out of ([0-9]+)$/\1 \2/p' "$1" |
+    awk '{ failed += $1; total += $2 } END { print failed + 0, total + 0 }')
+  passed=$((of_them - failed))
+  if [ "$2" -eq 0 ]; then
+    [ "$of_them" -gt 0 ] || passed=1
+  else
+    [ "$failed" -gt 0 ] || failed=1
+  fi
+}
+
+mkdir -p build/test_logs
+summary=
+total_passed=0
+total_failed=0
+for step in $steps; do
+  log=build/test_logs/$step.log
+  printf '%-12s' "$step"
+  SECONDS=0
+  timeout --foreground 1500 bash -c "$(declare -f); step_$step" >"$log" 2>&1 </dev/null
+  status=$?
+  count "$log" $status
+  total_passed=$((total_passed + passed))
+  total_failed=$((total_failed + failed))
+  if [ $status -eq 0 ]; then verdict=ok; else verdict=FAILED; fi
+  line=$(printf '%-6s %4d passed %3d failed %5d s' $verdict "$passed" "$failed" $SECONDS)
+  echo "$line"
+  summary+=$(printf '%-12s%s' "$step" "$line")$'\n'
+  [ $status -eq 0 ] || { echo "---- $log"; cat "$log"; echo "---- end of $step (exit code $status)"; }
+done
+
+printf '\n%s\n%d passed, %d failed\n' "$summary" "$total_passed" "$total_failed"
+[ "$total_failed" -eq 0 ]
