@@ -1,0 +1,188 @@
+#include "file/atomic_write.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+
+#include "base/error.h"
+#include "file/read_file.h"
+#include "tests/file/faulty_file_system.h"
+#include "tests/file/temp_folder.h"
+
+namespace octet {
+namespace {
+
+using Fault = FaultyFileSystem::Fault;
+using Names = std::vector<std::string>;
+
+std::span<const std::byte> bytes_of(const std::string& text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+// Runs `body` in a child process and returns how that ended.
+template <class Body>
+int status_of_child(const Body& body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int code = 99;
+    try {
+      code = body();
+    } catch (...) {
+    }
+    ::_exit(code);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return status;
+}
+
+}  // namespace
+
+TEST_CASE("atomic_write creates, replaces, and leaves nothing else behind") {
+  const TempFolder folder;
+  atomic_write(folder / "a", "one");
+  CHECK(read_text_file(folder / "a") == "one");
+  atomic_write(folder / "a", "");
+  CHECK(read_text_file(folder / "a").empty());
+  const std::string large(std::size_t{20} << 20, 'x');
+  atomic_write(folder / "a", large);
+  CHECK(read_text_file(folder / "a") == large);
+  CHECK(folder.list() == Names{"a"});
+}
+
+TEST_CASE("atomic_write keeps the previous file under the name asked for") {
+  const TempFolder folder;
+  const AtomicWriteOptions options = {.keep_previous_as = folder / "prev"};
+  atomic_write(folder / "a", bytes_of("one"), options);
+  CHECK(folder.list() == Names{"a"});
+  atomic_write(folder / "a", bytes_of("two"), options);
+  atomic_write(folder / "a", bytes_of("three"), options);
+  CHECK(read_text_file(folder / "a") == "three");
+  CHECK(read_text_file(folder / "prev") == "two");
+}
+
+TEST_CASE("atomic_write: whatever call fails, the old file stays and the error says what and why") {
+  for (const bool keep : {false, true}) {
+    int calls = 1;
+    for (int at = 0; at < calls; ++at) {
+      CAPTURE(at);
+      const TempFolder folder;
+      atomic_write(folder / "a", "old");
+      FaultyFileSystem faulty(at, Fault::kFail);
+      AtomicWriteOptions options = {.file_system = &faulty};
+      if (keep) options.keep_previous_as = folder / "prev";
+      std::string what;
+      try {
+        atomic_write(folder / "a", bytes_of("new"), options);
+      } catch (const Error& error) {
+        what = error.what();
+      }
+      CHECK(what.find("a\": No space left on device (while ") != std::string::npos);
+      const bool only_folder_sync_failed = what.find("fsync of the folder") != std::string::npos;
+      CHECK(read_text_file(folder / "a") == (only_folder_sync_failed ? "new" : "old"));
+      const Names names = folder.list();
+      CHECK((names == Names{"a"} || (only_folder_sync_failed && names == Names{"a", "prev"})));
+      if (at == 0) {
+        FaultyFileSystem count(-1, Fault::kFail);
+        options.file_system = &count;
+        atomic_write(folder / "a", bytes_of("new"), options);
+        calls = count.calls();
+      }
+    }
+    CHECK(calls == (keep ? 8 : 7));
+  }
+}
+
+TEST_CASE("atomic_write: killed before or after any call, the file is the old or the new one") {
+  for (const Fault fault : {Fault::kKillBefore, Fault::kKillAfter}) {
+    for (int at = 0; at < 7; ++at) {
+      CAPTURE(at);
+      const TempFolder folder;
+      atomic_write(folder / "a", "old");
+      const int status = status_of_child([&] {
+        FaultyFileSystem faulty(at, fault);
+        atomic_write(folder / "a", bytes_of("new"), {.file_system = &faulty});
+        return 0;
+      });
+      REQUIRE(WIFSIGNALED(status));
+      const std::string content = read_text_file(folder / "a");
+      CHECK((content == "old" || content == "new"));
+      remove_stale_temporaries(folder / "a");
+      CHECK(folder.list() == Names{"a"});
+    }
+  }
+}
+
+TEST_CASE("atomic_write: the kernel's own refusal of a large file leaves the old one") {
+  const TempFolder folder;
+  atomic_write(folder / "a", "old");
+  const int status = status_of_child([&] {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit = {4096, 4096};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    try {
+      atomic_write(folder / "a", std::string(100000, 'x'));
+    } catch (const Error& error) {
+      return std::string(error.what()).find("File too large") != std::string::npos ? 1 : 2;
+    }
+    return 0;
+  });
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 1);
+  CHECK(read_text_file(folder / "a") == "old");
+  CHECK(folder.list() == Names{"a"});
+}
+
+// The device on which every write fails with the kernel's real ENOSPC.
+TEST_CASE("atomic_write: a full device is reported as such and leaves the old file") {
+  struct FullDevice final : FileSystem {
+    int create(const std::string& path) override {
+      const int made = FileSystem::create(path);
+      if (made >= 0) ::close(made);
+      return made < 0 ? made : ::open("/dev/full", O_WRONLY);
+    }
+    int reserve(int, std::uint64_t) override { return 0; }
+  };
+  const TempFolder folder;
+  atomic_write(folder / "a", "old");
+  FullDevice full;
+  CHECK_THROWS_WITH_AS(
+      atomic_write(folder / "a", bytes_of("new"), {.file_system = &full}),
+      ("cannot write \"" + (folder / "a") + "\": No space left on device (while writing)").c_str(),
+      Error);
+  CHECK(read_text_file(folder / "a") == "old");
+  CHECK(folder.list() == Names{"a"});
+}
+
+TEST_CASE("atomic_write into a folder that is not there names the path and the reason") {
+  const TempFolder folder;
+  CHECK_THROWS_WITH_AS(atomic_write(folder / "no/a", "x"),
+                       ("cannot write \"" + (folder / "no/a") +
+                        "\": No such file or directory (while creating a temporary file)")
+                           .c_str(),
+                       Error);
+}
+
+TEST_CASE("read_file: missing, a folder, too large") {
+  const TempFolder folder;
+  CHECK_THROWS_WITH_AS(
+      read_file(folder / "a"),
+      ("cannot open \"" + (folder / "a") + "\": No such file or directory").c_str(), Error);
+  CHECK_THROWS_WITH_AS(read_file(folder.path()),
+                       ("cannot read \"" + folder.path() + "\": it is a folder").c_str(), Error);
+  CHECK_THROWS_WITH_AS(read_file("/dev/zero"),
+                       "cannot read \"/dev/zero\": it is not a regular file", Error);
+  atomic_write(folder / "a", "12345");
+  CHECK(read_file(folder / "a", 5).size() == 5);
+  CHECK_THROWS_WITH_AS(read_file(folder / "a", 4),
+                       ("\"" + (folder / "a") + "\" has 5 bytes; more than the allowed 4").c_str(),
+                       Error);
+}
+
+}  // namespace octet

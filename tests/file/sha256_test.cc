@@ -1,0 +1,44 @@
+#include "file/sha256.h"
+
+#include <doctest/doctest.h>
+
+#include <string_view>
+#include <vector>
+
+namespace octet {
+namespace {
+
+std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+}  // namespace
+
+// FIPS 180-4 examples (NIST, "SHA_All.pdf"), and the empty message.
+TEST_CASE("sha256: published known answers") {
+  CHECK(sha256_hex({}) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  CHECK(sha256_hex(bytes_of("abc")) ==
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(sha256_hex(bytes_of("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")) ==
+        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  CHECK(sha256_hex(bytes_of(std::string(1000000, 'a'))) ==
+        "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST_CASE("sha256: any split of the stream gives the same digest, at every padding length") {
+  std::string text;
+  for (std::size_t length = 0; length < 200; ++length) {
+    CAPTURE(length);
+    const std::string whole = sha256_hex(bytes_of(text));
+    for (const std::size_t cut : {std::size_t{0}, length / 3, length / 2, length}) {
+      Sha256 stream;
+      stream.update(bytes_of(text).first(cut));
+      stream.hex();  // asking must not disturb the stream
+      CHECK(stream.update(bytes_of(text).subspan(cut)).hex() == whole);
+    }
+    text += static_cast<char>('a' + length % 26);
+    CHECK(sha256_hex(bytes_of(text)) != whole);
+  }
+}
+
+}  // namespace octet
