@@ -84,7 +84,7 @@ struct QLinear {
 // eqs. (11), (12). One operand (b missing) requantizes a value; then b counts as QParams{0, 0} and
 // multiplier_b = 0.  no constants
 struct QAdd {
-  AddParams params;
+  AddParams params = {};
   std::int32_t clamp_min = 0;
   std::int32_t clamp_max = 255;
 
@@ -108,7 +108,7 @@ struct AvgPool2d {
   std::int64_t kernel_w = 2;
   std::int64_t stride = 2;
   std::int64_t padding = 0;
-  Requant requant;
+  Requant requant = {};
 
   bool operator==(const AvgPool2d&) const = default;
 };

@@ -83,7 +83,7 @@ class Validator {
                 ", more than ", kMaxElements, " elements");
     OCTET_CHECK(usable(value.qparams.scale), name, " has scale ", value.qparams.scale,
                 "; a scale and its inverse must be positive, finite and normal");
-    const std::int32_t zero_max = value.dtype == DType::kU8 ? 255 : 0;
+    const std::int32_t zero_max = value.dtype == DType::kI32 ? 0 : 255;
     OCTET_CHECK(value.qparams.zero_point >= 0 && value.qparams.zero_point <= zero_max, name,
                 " has zero_point ", value.qparams.zero_point, "; expected [0, ", zero_max, "]");
   }
