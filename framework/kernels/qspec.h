@@ -2,13 +2,14 @@
 
 #include <cmath>
 #include <cstdint>
-#include <limits>
 
 #include "base/error.h"
+#include "kernels/fixed_point.h"
 
 // The arithmetic of quantization, written once. Training (fake_quantize), conversion, the scalar
-// kernels and the twin all call these functions; SIMD kernels are tested against them with ==.
-// Derivation and equation numbers: docs/quantization.md.
+// kernels and the twin all call these functions; SIMD kernels are tested against them with ==. What
+// runs on integers alone (requantize_one, add_one, ...) stands in fixed_point.h; here is what turns
+// real numbers into codes and parameters. Derivation and equation numbers: docs/quantization.md.
 namespace octet {
 
 // Affine quantization of a tensor: real = scale * (code - zero_point), eq. (1).
@@ -74,20 +75,11 @@ inline float choose_symmetric_scale(float magnitude, QRange range) {
   return std::isnormal(scale) && std::isnormal(1.0f / scale) ? scale : 1.0f;
 }
 
-// A real ratio R in fixed point: R = multiplier * 2^(shift - 32), eq. (8).
-struct Requant {
-  std::int32_t multiplier = 0;
-  std::int32_t shift =
-      0;  // 0 for ratios below 1/2, otherwise the left shift applied before the product; at most 30
-
-  bool operator==(const Requant&) const = default;
-};
-
 // eq. (8): the smallest shift with R / 2^shift < 1/2, and R 2^(32 - shift) rounded to nearest.
-// Throws Error unless 0 < R < 2^29.
+// Throws Error unless 0 < R < 2^29 - 1/8 (from there on R rounds to 2^29, which has no shift).
 inline Requant make_requant(double ratio) {
-  OCTET_CHECK(ratio > 0.0 && ratio < 0x1p29, "requantization needs a ratio in (0, 2^29), got ",
-              ratio);
+  OCTET_CHECK(ratio > 0.0 && ratio < 0x1p29 - 0.125,
+              "requantization needs a ratio in (0, 2^29), got ", ratio);
   Requant r;
   while (std::ldexp(ratio, -r.shift) >= 0.5) ++r.shift;
   const long long m = std::llround(std::ldexp(ratio, 32 - r.shift));
@@ -111,54 +103,16 @@ inline double average_ratio(float input_scale, float output_scale, std::int64_t 
   return double{input_scale} / (double{output_scale} * static_cast<double>(n));
 }
 
-inline std::int32_t clamp_to(std::int64_t value, std::int64_t low, std::int64_t high) {
-  return static_cast<std::int32_t>(value < low ? low : (value > high ? high : value));
-}
-
-// eq. (9): an int32 accumulator to a code, one 32x32 -> 64 bit product and one rounding, half up.
-// With a shift the accumulator is first clamped to +-2^(30 - shift): what is cut off lies far
-// outside the range of codes.
-inline std::int32_t requantize_one(std::int32_t acc, Requant r, std::int32_t zero_point,
-                                   std::int32_t clamp_min, std::int32_t clamp_max) {
-  std::int64_t t = acc;
-  if (r.shift > 0) {
-    const std::int64_t limit = std::int64_t{1} << (30 - r.shift);
-    t = clamp_to(t, -limit, limit) * (std::int64_t{1} << r.shift);
-  }
-  const std::int64_t y = zero_point + ((t * r.multiplier + (std::int64_t{1} << 31)) >> 32);
-  return clamp_to(y, clamp_min, clamp_max);
-}
-
-// eq. (10): the same ratio without the 8-bit clamp, for logits: 64-bit intermediates, saturated to
-// int32.
-inline std::int32_t requantize_to_s32(std::int32_t acc, Requant r) {
-  const std::int64_t y =
-      (std::int64_t{acc} * r.multiplier + (std::int64_t{1} << (31 - r.shift))) >> (32 - r.shift);
-  return clamp_to(y, std::numeric_limits<std::int32_t>::min(),
-                  std::numeric_limits<std::int32_t>::max());
-}
-
-// Residual add in fixed point, eq. (12): y = Z_y + ((a Ma + b Mb + offset + 2^(shift-1)) >> shift),
-// all in int32.
-struct AddParams {
-  std::int32_t multiplier_a = 0;  // round(S_a / S_y 2^shift), below 2^15
-  std::int32_t multiplier_b = 0;
-  std::int32_t shift = 1;   // in [1, 20]
-  std::int32_t offset = 0;  // -Z_a Ma - Z_b Mb
-
-  bool operator==(const AddParams&) const = default;
-};
-
 // eq. (11): the largest shift up to 20 that keeps both factors below 2^15.
-// Throws Error if a ratio S_a / S_y or S_b / S_y is 2^14 or more.
+// Throws Error if a ratio S_a / S_y or S_b / S_y is 2^14 - 1/4 or more: no shift is left for it.
 inline AddParams make_add_params(QParams a, QParams b, QParams y) {
-  const double ratio_a = double{a.scale} / double{y.scale},
-               ratio_b = double{b.scale} / double{y.scale};
+  const double ratio_a = double{a.scale} / double{y.scale};
+  const double ratio_b = double{b.scale} / double{y.scale};
   AddParams p;
   for (p.shift = 20; p.shift >= 1; --p.shift) {
-    const long long ma = std::llround(std::ldexp(ratio_a, p.shift));
-    const long long mb = std::llround(std::ldexp(ratio_b, p.shift));
-    if (ma >= (1 << 15) || mb >= (1 << 15)) continue;
+    const double ma = std::round(std::ldexp(ratio_a, p.shift));
+    const double mb = std::round(std::ldexp(ratio_b, p.shift));
+    if (!(ma < 0x1p15 && mb < 0x1p15)) continue;
     p.multiplier_a = static_cast<std::int32_t>(ma);
     p.multiplier_b = static_cast<std::int32_t>(mb);
     p.offset = -a.zero_point * p.multiplier_a - b.zero_point * p.multiplier_b;
@@ -169,28 +123,22 @@ inline AddParams make_add_params(QParams a, QParams b, QParams y) {
               ratio_a, " and ", ratio_b));
 }
 
-// eq. (12)
-inline std::int32_t add_one(std::int32_t a, std::int32_t b, const AddParams& p,
-                            std::int32_t zero_point, std::int32_t clamp_min,
-                            std::int32_t clamp_max) {
-  const std::int32_t sum =
-      a * p.multiplier_a + b * p.multiplier_b + p.offset + (1 << (p.shift - 1));
-  return clamp_to(std::int64_t{zero_point} + (sum >> p.shift), clamp_min, clamp_max);
-}
-
 // eq. (6): the weight scale of a channel, raised where its bias would not fit into 30 bits.
+// Throws Error if that scale is not finite.
 inline float fit_weight_scale(float weight_scale, float bias, float input_scale) {
   const float needed = std::fabs(bias) / (input_scale * 0x1p30f);
+  OCTET_CHECK(std::isfinite(needed), "bias ", bias, " has no finite weight scale at input scale ",
+              input_scale);
   return weight_scale > needed ? weight_scale : needed;
 }
 
 // eq. (5): bias in units of S_x S_w[c], rounded half away from zero.
 // Throws Error if it does not fit into int32 (see fit_weight_scale).
 inline std::int32_t quantize_bias(float bias, float input_scale, float weight_scale) {
-  const double scaled = double{bias} / (double{input_scale} * double{weight_scale});
-  OCTET_CHECK(std::fabs(scaled) < 0x1p31, "bias ", bias, " does not fit into int32 at scale ",
-              double{input_scale} * double{weight_scale});
-  return static_cast<std::int32_t>(std::llround(scaled));
+  const double unit = double{input_scale} * double{weight_scale};
+  const double code = std::round(double{bias} / unit);
+  OCTET_CHECK(std::fabs(code) < 0x1p31, "bias ", bias, " does not fit into int32 at scale ", unit);
+  return static_cast<std::int32_t>(code);
 }
 
 }  // namespace octet

@@ -1,0 +1,108 @@
+#include <immintrin.h>
+
+#include "kernels/u8s8/gemm_tiles.h"
+
+// 6 x 64 tile: zmm0-23 accumulators (4 per row), 4 registers of weights [16 columns][4 k], one of
+// broadcast activations. vpdpbusd adds four u8 x s8 products to an int32 without saturation.
+namespace octet::kernels {
+namespace {
+
+__m512i load(const std::int32_t* p) { return _mm512_loadu_si512(p); }
+
+// eq. (9) for 16 columns. The high half of a 64-bit product is the result; products of the odd
+// columns are shifted down first.
+__m512i requantize(__m512i acc, const Epilogue& e, std::int64_t column) {
+  if (!e.all_shifts_zero) {
+    const __m512i shift = load(e.shift + column);
+    const __mmask16 shifted = _mm512_test_epi32_mask(shift, shift);
+    const __m512i limit = _mm512_srlv_epi32(_mm512_set1_epi32(1 << 30), shift);
+    acc = _mm512_mask_min_epi32(acc, shifted, acc, limit);
+    acc = _mm512_mask_max_epi32(acc, shifted, acc, _mm512_sub_epi32(_mm512_setzero_si512(), limit));
+    acc = _mm512_sllv_epi32(acc, shift);
+  }
+  const __m512i multiplier = load(e.multiplier + column);
+  const __m512i half = _mm512_set1_epi64(std::int64_t{1} << 31);
+  const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(acc, multiplier), half);
+  const __m512i odd = _mm512_add_epi64(
+      _mm512_mul_epi32(_mm512_srli_epi64(acc, 32), _mm512_srli_epi64(multiplier, 32)), half);
+  const __m512i high = _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd);
+  const __m512i y = _mm512_add_epi32(high, _mm512_set1_epi32(e.zero_point));
+  return _mm512_min_epi32(_mm512_max_epi32(y, _mm512_set1_epi32(e.clamp_min)),
+                          _mm512_set1_epi32(e.clamp_max));
+}
+
+void store(std::int32_t* c, __mmask16 mask, __m512i acc, const Epilogue&, std::int64_t) {
+  _mm512_mask_storeu_epi32(c, mask, acc);
+}
+
+void store(std::uint8_t* c, __mmask16 mask, __m512i acc, const Epilogue& e, std::int64_t column) {
+  _mm_mask_storeu_epi8(c, mask, _mm512_cvtepi32_epi8(requantize(acc, e, column)));
+}
+
+struct Kernel {
+  static constexpr std::int64_t kMr = 6, kNr = 64;
+  static constexpr int kVectors = 4;
+
+  static std::int64_t panel_bytes(std::int64_t k) { return (k + 3) / 4 * 4 * kNr; }
+
+  template <int Rows>
+  [[gnu::always_inline]] static void multiply_add(__m512i (&acc)[Rows][kVectors],
+                                                  const std::int32_t (&a)[Rows],
+                                                  const std::int8_t* w) {
+    __m512i weights[kVectors];
+    for (int v = 0; v < kVectors; ++v) weights[v] = _mm512_load_si512(w + 64 * v);
+    for (int r = 0; r < Rows; ++r) {
+      const __m512i broadcast = _mm512_set1_epi32(a[r]);
+      for (int v = 0; v < kVectors; ++v) {
+        acc[r][v] = _mm512_dpbusd_epi32(acc[r][v], broadcast, weights[v]);
+      }
+    }
+  }
+
+  template <int Rows, class C>
+  static void run(const Tile& tile, C* c, std::ptrdiff_t c_stride) {
+    const Epilogue& e = *tile.epilogue;
+    __m512i acc[Rows][kVectors];
+    for (int v = 0; v < kVectors; ++v) {
+      const __m512i bias = load(e.bias + tile.first + 16 * v);
+      for (int r = 0; r < Rows; ++r) acc[r][v] = bias;
+    }
+
+    const auto* w = static_cast<const std::int8_t*>(tile.panel);
+    const std::uint8_t* a = tile.a;
+    std::int32_t words[Rows];
+    for (std::int64_t p = tile.k; p >= 4; p -= 4, a += 4, w += 4 * kNr) {
+      for (int r = 0; r < Rows; ++r) words[r] = load_4(a + r * tile.a_stride);
+      multiply_add<Rows>(acc, words, w);
+    }
+    if (const std::int64_t tail = tile.k % 4; tail != 0) {
+      for (int r = 0; r < Rows; ++r) words[r] = load_tail(a + r * tile.a_stride, tail);
+      multiply_add<Rows>(acc, words, w);
+    }
+
+    // Pins the accumulators to registers here: GCC 12 otherwise spills them inside the loop.
+    for (int r = 0; r < Rows; ++r) {
+      for (int v = 0; v < kVectors; ++v) asm volatile("" : "+v"(acc[r][v]));
+    }
+    for (int v = 0; v < kVectors; ++v) {
+      const std::int64_t left = tile.columns - 16 * v;
+      if (left <= 0) break;
+      const auto mask = static_cast<__mmask16>(left >= 16 ? 0xFFFF : (1 << left) - 1);
+      for (int r = 0; r < Rows; ++r) {
+        store(c + r * c_stride + 16 * v, mask, acc[r][v], e, tile.first + 16 * v);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void u8s8_gemm_6x64_avx512vnni(const GemmArgs& args, std::uint8_t* c, std::ptrdiff_t c_stride) {
+  for_each_tile<Kernel>(args, c, c_stride);
+}
+
+void u8s8_gemm_6x64_avx512vnni(const GemmArgs& args, std::int32_t* c, std::ptrdiff_t c_stride) {
+  for_each_tile<Kernel>(args, c, c_stride);
+}
+
+}  // namespace octet::kernels

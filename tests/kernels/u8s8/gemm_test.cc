@@ -1,0 +1,419 @@
+#include "kernels/u8s8/gemm.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "kernels/fixed_point.h"
+#include "tests/guarded_buffer.h"
+
+// Every kernel of kernels.inc against the definition in gemm.h, ==. A case is a function of its
+// index alone; on failure the log names it, and OCTET_TEST_CASE=<index> runs it alone.
+// OCTET_TEST_SHAPES is the number of random cases per kernel (300 unless set).
+namespace octet::kernels {
+
+#if defined(__x86_64__)
+// gemm_avxvnni.cc, compiled with the EVEX form of its instruction (tests/CMakeLists.txt).
+void u8s8_gemm_6x16_avxvnni_as_avx512vl(const GemmArgs&, std::uint8_t*, std::ptrdiff_t);
+void u8s8_gemm_6x16_avxvnni_as_avx512vl(const GemmArgs&, std::int32_t*, std::ptrdiff_t);
+#endif
+
+namespace {
+
+using testing::Guard;
+using testing::GuardedBuffer;
+using testing::GuardedRows;
+
+constexpr std::uint64_t kSeed = 20240229;
+
+std::int64_t environment_number(const char* name, std::int64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? std::strtoll(text, nullptr, 10) : otherwise;
+}
+
+enum class Codes { kRandom, kSmall, kAll0, kAll255 };
+enum class Weights { kRandom, kSmall, kAllMinus128, kAll127, kExtremes };
+
+struct Problem {
+  std::int64_t m = 1, n = 1, k = 1;
+  std::int64_t a_gap = 0, c_gap = 0;  // stride minus row length
+  Codes codes = Codes::kRandom;
+  Weights weights = Weights::kRandom;
+  Guard guard = Guard::kAfter;
+  int max_shift = 0;
+  std::int32_t zero_point = 0, clamp_min = 0, clamp_max = 255;
+  std::vector<std::uint8_t> a;  // [m, k]
+  std::vector<std::int8_t> w;   // [n, k]
+  std::vector<std::int32_t> bias, multiplier, shift;
+
+  std::string to_string() const {
+    return message("m=", m, " n=", n, " k=", k, " a_stride=", k + a_gap, " c_stride=", n + c_gap,
+                   " codes=", static_cast<int>(codes), " weights=", static_cast<int>(weights),
+                   " guard=", static_cast<int>(guard), " max_shift=", max_shift,
+                   " zero_point=", zero_point, " clamps=", clamp_min, "..", clamp_max);
+  }
+};
+
+std::int64_t uniform(Rng& rng, std::int64_t low, std::int64_t high) {
+  return low + rng.below(static_cast<std::uint32_t>(high - low + 1));
+}
+
+template <class T>
+T pick(Rng& rng, const std::vector<T>& from) {
+  return from[rng.below(static_cast<std::uint32_t>(from.size()))];
+}
+
+void fill_operands(Problem& p, Rng& rng) {
+  p.a.resize(static_cast<std::size_t>(p.m * p.k));
+  for (auto& code : p.a) {
+    const std::uint32_t r = rng.next();
+    code = p.codes == Codes::kRandom  ? static_cast<std::uint8_t>(r)
+           : p.codes == Codes::kSmall ? static_cast<std::uint8_t>(r % 3)
+           : p.codes == Codes::kAll0  ? std::uint8_t{0}
+                                      : std::uint8_t{255};
+  }
+  p.w.resize(static_cast<std::size_t>(p.n * p.k));
+  for (auto& weight : p.w) {
+    const std::uint32_t r = rng.next();
+    weight = p.weights == Weights::kRandom        ? static_cast<std::int8_t>(r)
+             : p.weights == Weights::kSmall       ? static_cast<std::int8_t>(r % 3) - 1
+             : p.weights == Weights::kAllMinus128 ? -128
+             : p.weights == Weights::kAll127      ? 127
+             : (r & 1) != 0                       ? 127
+                                                  : -128;
+  }
+}
+
+// Half of the channels get a ratio that spreads their accumulators over the codes, the others any.
+void fill_epilogue(Problem& p, Rng& rng) {
+  for (std::int64_t j = 0; j < p.n; ++j) {
+    p.bias.push_back(rng.below(2) == 0 ? static_cast<std::int32_t>(uniform(rng, -1000, 1000))
+                                       : static_cast<std::int32_t>(rng.next()) / 2);
+    p.shift.push_back(rng.below(3) == 0 ? 0
+                                        : static_cast<std::int32_t>(uniform(rng, 0, p.max_shift)));
+    const std::int64_t spread = p.k * (p.weights == Weights::kSmall ? 4 : 8000) + 1000;
+    const std::int64_t fitting = (std::int64_t{256} << (32 - p.shift.back())) / spread;
+    const std::int64_t limit = (std::int64_t{1} << 31) - 1;
+    p.multiplier.push_back(static_cast<std::int32_t>(
+        rng.below(2) == 0 ? std::min(fitting, limit) : std::int64_t{rng.next() >> 1}));
+  }
+}
+
+// A random problem with sizes around the edges of tiles and of groups of k.
+Problem random_problem(const GemmKernel& kernel, std::int64_t index) {
+  Rng rng(kSeed, RngPurpose::kTest, 0, static_cast<std::uint32_t>(index));
+  const std::int64_t mr = kernel.mr, nr = kernel.nr;
+  Problem p;
+  p.m = pick<std::int64_t>(rng, {1, 1, 2, 3, 4, 5, mr, mr + 1, 2 * mr - 1, 2 * mr + 1, 13, 25});
+  p.n = pick<std::int64_t>(
+      rng, {1, 2, 3, 4, 6, 10, 15, 16, 17, 31, 33, 63, 64, 65, 84, 120, nr, nr + 1, 2 * nr - 1});
+  p.k =
+      pick<std::int64_t>(rng, {1,  2,  3,  4,  5,   7,   8,   15,  16,  17,  25,  27,  31,  32,  33,
+                               63, 64, 65, 75, 127, 150, 255, 256, 257, 400, 511, 513, 771, 1030});
+  p.a_gap = pick<std::int64_t>(rng, {0, 0, 1, 3, 61});
+  p.c_gap = pick<std::int64_t>(rng, {0, 0, 1, 5, 64});
+  p.codes = pick<Codes>(
+      rng, {Codes::kRandom, Codes::kRandom, Codes::kSmall, Codes::kAll0, Codes::kAll255});
+  p.weights = pick<Weights>(rng, {Weights::kRandom, Weights::kRandom, Weights::kSmall,
+                                  Weights::kAllMinus128, Weights::kAll127, Weights::kExtremes});
+  p.guard = pick<Guard>(rng, {Guard::kAfter, Guard::kBefore});
+  p.max_shift = pick<int>(rng, {0, 0, 1, 8, 30});
+  p.zero_point = pick<std::int32_t>(rng, {0, 0, 255, 128, 7});
+  p.clamp_min = pick<std::int32_t>(rng, {0, 0, p.zero_point, 3});
+  p.clamp_max = std::max(p.clamp_min, pick<std::int32_t>(rng, {255, 255, 200, 6, 0}));
+  fill_operands(p, rng);
+  fill_epilogue(p, rng);
+  return p;
+}
+
+// The definition, in 64 bits: Error if an accumulator leaves int32, which breaks the contract.
+std::vector<std::int32_t> accumulators(const Problem& p) {
+  std::vector<std::int32_t> result;
+  for (std::int64_t i = 0; i < p.m; ++i) {
+    for (std::int64_t j = 0; j < p.n; ++j) {
+      std::int64_t acc = p.bias[static_cast<std::size_t>(j)];
+      const std::uint8_t* a = &p.a[static_cast<std::size_t>(i * p.k)];
+      const std::int8_t* w = &p.w[static_cast<std::size_t>(j * p.k)];
+      for (std::int64_t x = 0; x < p.k; ++x) acc += a[x] * w[x];
+      OCTET_CHECK(acc >= INT32_MIN && acc <= INT32_MAX, "the test breaks the contract");
+      result.push_back(static_cast<std::int32_t>(acc));
+    }
+  }
+  return result;
+}
+
+std::vector<std::uint8_t> codes_of(const Problem& p, const std::vector<std::int32_t>& acc) {
+  std::vector<std::uint8_t> result;
+  for (std::size_t i = 0; i < acc.size(); ++i) {
+    const std::size_t j = i % static_cast<std::size_t>(p.n);
+    result.push_back(static_cast<std::uint8_t>(requantize_one(
+        acc[i], {p.multiplier[j], p.shift[j]}, p.zero_point, p.clamp_min, p.clamp_max)));
+  }
+  return result;
+}
+
+// Copies `values` to a guarded buffer, padded with zeros to `size`.
+GuardedBuffer<std::int32_t> padded(const std::vector<std::int32_t>& values, std::size_t size) {
+  GuardedBuffer<std::int32_t> buffer(size, Guard::kAfter);
+  std::copy(values.begin(), values.end(), buffer.begin());
+  return buffer;
+}
+
+// Says where c differs from `expected` or was written outside of its rows; "" if nowhere.
+template <class C>
+std::string difference(const Problem& p, const GuardedBuffer<C>& c, C canary,
+                       const std::vector<C>& expected) {
+  const std::int64_t stride = p.n + p.c_gap;
+  for (std::size_t x = 0; x < c.size(); ++x) {
+    const std::int64_t i = static_cast<std::int64_t>(x) / stride;
+    const std::int64_t j = static_cast<std::int64_t>(x) % stride;
+    const C want = j < p.n ? expected[static_cast<std::size_t>(i * p.n + j)] : canary;
+    if (c[x] != want) {
+      return message(j < p.n ? "c[" : "outside of c: [", i, ", ", j, "] is ", +c[x], ", expected ",
+                     +want);
+    }
+  }
+  return "";
+}
+
+// Runs one problem through both entry points. Rows of `a` come from `a` with `a_stride`.
+std::string run(const GemmKernel& kernel, const Problem& p, const std::uint8_t* a,
+                std::ptrdiff_t a_stride) {
+  GuardedBuffer<std::byte> packed(packed_weight_bytes(kernel, p.n, p.k), p.guard);
+  pack_weights(kernel, p.w.data(), p.n, p.k, packed.data());
+  const auto channels = static_cast<std::size_t>((p.n + kernel.nr - 1) / kernel.nr * kernel.nr);
+  const auto bias = padded(p.bias, channels), multiplier = padded(p.multiplier, channels),
+             shift = padded(p.shift, channels);
+  const bool unshifted = std::all_of(p.shift.begin(), p.shift.end(), [](int s) { return s == 0; });
+  const GemmArgs args{p.m,
+                      p.n,
+                      p.k,
+                      a,
+                      a_stride,
+                      packed.data(),
+                      {bias.data(), multiplier.data(), shift.data(), unshifted, p.zero_point,
+                       p.clamp_min, p.clamp_max}};
+  const std::int64_t stride = p.n + p.c_gap;
+  const auto size = static_cast<std::size_t>((p.m - 1) * stride + p.n);
+  const std::vector<std::int32_t> acc = accumulators(p);
+
+  GuardedBuffer<std::int32_t> c32(size, p.guard);
+  std::fill(c32.begin(), c32.end(), 0x5A5A5A5A);
+  kernel.gemm_s32(args, c32.data(), stride);
+  const std::string s32 = difference<std::int32_t>(p, c32, 0x5A5A5A5A, acc);
+  if (!s32.empty()) return "s32 " + s32;
+
+  GuardedBuffer<std::uint8_t> c8(size, p.guard);
+  std::fill(c8.begin(), c8.end(), std::uint8_t{0x5A});
+  kernel.gemm_u8(args, c8.data(), stride);
+  const std::string u8 = difference<std::uint8_t>(p, c8, 0x5A, codes_of(p, acc));
+  return u8.empty() ? "" : "u8 " + u8;
+}
+
+std::string run(const GemmKernel& kernel, const Problem& p) {
+  const std::int64_t stride = p.k + p.a_gap;
+  GuardedBuffer<std::uint8_t> a(static_cast<std::size_t>((p.m - 1) * stride + p.k), p.guard);
+  std::fill(a.begin(), a.end(), std::uint8_t{0xEE});
+  for (std::int64_t i = 0; i < p.m; ++i) {
+    std::copy_n(p.a.begin() + i * p.k, p.k, a.begin() + i * stride);
+  }
+  return run(kernel, p, a.data(), stride);
+}
+
+bool skipped(const GemmKernel& kernel) {
+  if (cpu_supports(kernel.isa)) return false;
+  MESSAGE("SKIPPED: ", std::string(kernel.name), ": this CPU lacks ",
+          std::string(name_of(kernel.isa)));
+  return true;
+}
+
+void test_random_shapes(const GemmKernel& kernel) {
+  if (skipped(kernel)) return;
+  const std::int64_t count = environment_number("OCTET_TEST_SHAPES", 300);
+  const std::int64_t only = environment_number("OCTET_TEST_CASE", -1);
+  REQUIRE(count > 0);
+  std::int64_t ran = 0;
+  for (std::int64_t index = only < 0 ? 0 : only; index < (only < 0 ? count : only + 1); ++index) {
+    const Problem p = random_problem(kernel, index);
+    INFO("reproduce with OCTET_TEST_CASE=", index, ": ", std::string(kernel.name), " ",
+         p.to_string());
+    REQUIRE(run(kernel, p) == "");
+    ++ran;
+  }
+  CHECK(ran == (only < 0 ? count : 1));
+}
+
+// Weights 0: the accumulator is the bias, so every accumulator meets every shift.
+void test_epilogue(const GemmKernel& kernel) {
+  if (skipped(kernel)) return;
+  Rng rng(kSeed, RngPurpose::kTest, 1);
+  int inside = 0;
+  for (int shift = 0; shift <= 30; ++shift) {
+    Problem p;
+    p.m = kernel.mr + 1;
+    p.weights = Weights::kRandom;
+    p.a.assign(static_cast<std::size_t>(p.m), 255);
+    const std::int32_t limit = shift > 0 ? 1 << (30 - shift) : 1 << 30;
+    for (const std::int32_t multiplier : {0, 1, 1 << 30, (1 << 30) + 12345, INT32_MAX}) {
+      for (const std::int32_t acc : {INT32_MIN,  INT32_MIN + 1,
+                                     -limit - 1, -limit,
+                                     -limit + 1, -300,
+                                     -2,         -1,
+                                     0,          1,
+                                     2,          3,
+                                     5,          300,
+                                     limit - 1,  limit,
+                                     limit + 1,  INT32_MAX - 1,
+                                     INT32_MAX,  static_cast<std::int32_t>(rng.next())}) {
+        p.bias.push_back(acc);
+        p.multiplier.push_back(multiplier);
+        p.shift.push_back(shift);
+      }
+    }
+    // Unshifted channels beside shifted ones, and the other way round.
+    if (shift > 0) p.shift[3] = p.shift[18] = 0;
+    p.n = static_cast<std::int64_t>(p.bias.size());
+    p.w.assign(static_cast<std::size_t>(p.n), 0);
+    for (const std::int32_t zero_point : {0, 128, 255}) {
+      p.zero_point = zero_point;
+      p.clamp_min = zero_point == 128 ? 100 : 0;
+      p.clamp_max = zero_point == 128 ? 200 : 255;
+      INFO(std::string(kernel.name), " shift=", shift, " zero_point=", zero_point);
+      REQUIRE(run(kernel, p) == "");
+      for (const int code : codes_of(p, accumulators(p))) {
+        inside += code > p.clamp_min && code < p.clamp_max;
+      }
+    }
+  }
+  CHECK(inside > 1000);  // not everything was clamped
+}
+
+void test_row_ends(const GemmKernel& kernel) {
+  if (skipped(kernel)) return;
+  for (std::int64_t m = 1; m <= 2 * kernel.mr + 1; ++m) {
+    for (const std::int64_t k : {1, 2, 3, 4, 5, 15, 16, 17, 31, 33, 64, 65, 257}) {
+      Rng rng(kSeed, RngPurpose::kTest, 2, static_cast<std::uint32_t>(1000 * m + k));
+      Problem p;
+      p.m = m;
+      p.k = k;
+      p.n = 19;
+      fill_operands(p, rng);
+      fill_epilogue(p, rng);
+      GuardedRows a(static_cast<std::size_t>(m), static_cast<std::size_t>(k));
+      for (std::int64_t i = 0; i < m; ++i) {
+        std::copy_n(p.a.begin() + i * k, k, a.row(static_cast<std::size_t>(i)));
+      }
+      INFO(std::string(kernel.name), " ", p.to_string());
+      REQUIRE(run(kernel, p, a.row(0), static_cast<std::ptrdiff_t>(a.stride())) == "");
+    }
+  }
+}
+
+void test_many_rows(const GemmKernel& kernel) {
+  if (skipped(kernel)) return;
+  for (const std::int64_t m : {239, 240, 241, 487}) {
+    Rng rng(kSeed, RngPurpose::kTest, 3, static_cast<std::uint32_t>(m));
+    Problem p;
+    p.m = m;
+    p.k = 9;
+    p.n = 70;
+    p.max_shift = 3;
+    fill_operands(p, rng);
+    fill_epilogue(p, rng);
+    INFO(std::string(kernel.name), " ", p.to_string());
+    REQUIRE(run(kernel, p) == "");
+  }
+}
+
+void test_longest_sum(const GemmKernel& kernel) {
+  if (skipped(kernel)) return;
+  for (const Weights weights : {Weights::kAllMinus128, Weights::kAll127}) {
+    Rng rng(kSeed, RngPurpose::kTest, 4);
+    Problem p;
+    p.m = 2;
+    p.k = 65000;  // 65000 * 255 * 128 is 99 % of 2^31
+    p.n = 3;
+    p.codes = Codes::kAll255;
+    p.weights = weights;
+    fill_operands(p, rng);
+    p.bias = {0, 25000000, -25000000};
+    p.multiplier = {1000, 100, 10};
+    p.shift = {0, 0, 0};
+    INFO(std::string(kernel.name), " ", p.to_string());
+    REQUIRE(run(kernel, p) == "");
+  }
+}
+
+}  // namespace
+
+// clang-format off
+#define OCTET_GEMM_KERNEL(NAME, ISA, ...)                                       \
+  TEST_CASE("gemm: " #NAME " equals the definition on random shapes") {         \
+    test_random_shapes({#NAME, Isa::ISA, __VA_ARGS__, NAME, NAME});             \
+  }                                                                             \
+  TEST_CASE("gemm: " #NAME " requantizes like requantize_one for every shift") { \
+    test_epilogue({#NAME, Isa::ISA, __VA_ARGS__, NAME, NAME});                  \
+  }                                                                             \
+  TEST_CASE("gemm: " #NAME " reads no byte behind a row") {                     \
+    test_row_ends({#NAME, Isa::ISA, __VA_ARGS__, NAME, NAME});                  \
+  }                                                                             \
+  TEST_CASE("gemm: " #NAME " is right across its blocks of rows") {             \
+    test_many_rows({#NAME, Isa::ISA, __VA_ARGS__, NAME, NAME});                 \
+  }                                                                             \
+  TEST_CASE("gemm: " #NAME " is exact on the longest sums that fit into int32") { \
+    test_longest_sum({#NAME, Isa::ISA, __VA_ARGS__, NAME, NAME});               \
+  }
+// clang-format on
+#include "kernels/u8s8/kernels.inc"
+#if defined(__x86_64__)
+OCTET_GEMM_KERNEL(u8s8_gemm_6x16_avxvnni_as_avx512vl, kAvx512Vnni, 6, 16, 4, 1, 0)
+#endif
+#undef OCTET_GEMM_KERNEL
+
+TEST_CASE("select_gemm: gives exactly the kernel that was asked for") {
+#define OCTET_GEMM_KERNEL(NAME, ISA, ...)       \
+  CHECK(select_gemm(Isa::ISA).isa == Isa::ISA); \
+  CHECK(select_gemm(Isa::ISA).name == std::string(#NAME));
+#include "kernels/u8s8/kernels.inc"
+#undef OCTET_GEMM_KERNEL
+#if defined(__x86_64__)
+  CHECK_THROWS_WITH_AS(select_gemm(Isa::kNeonDot),
+                       "this build has no integer kernels for \"neondot\"", Error);
+#elif defined(__aarch64__)
+  CHECK_THROWS_WITH_AS(select_gemm(Isa::kAvx2), "this build has no integer kernels for \"avx2\"",
+                       Error);
+#endif
+}
+
+TEST_CASE("pack_weights: panels of nr columns, groups of kr, zeros in the tails") {
+  const std::vector<std::int8_t> w = {1, 2, 3, 4, 5, 6, -7, -8, -9};  // [3, 3]
+  GemmKernel kernel{"test", Isa::kScalar, 1, 2, 2, 1, 0, nullptr, nullptr};
+  REQUIRE(packed_weight_bytes(kernel, 3, 3) == 16);
+  std::vector<std::int8_t> s8(16, 99);
+  pack_weights(kernel, w.data(), 3, 3, s8.data());
+  CHECK(s8 == std::vector<std::int8_t>{1, 2, 4, 5, 3, 0, 6, 0, -7, -8, 0, 0, -9, 0, 0, 0});
+
+  kernel.weight_bytes = 2;
+  REQUIRE(packed_weight_bytes(kernel, 3, 3) == 32);
+  std::vector<std::int16_t> s16(16, 99);
+  pack_weights(kernel, w.data(), 3, 3, s16.data());
+  CHECK(s16 == std::vector<std::int16_t>{1, 2, 4, 5, 3, 0, 6, 0, -7, -8, 0, 0, -9, 0, 0, 0});
+
+  kernel.weight_bytes = 1;
+  kernel.activation_offset = 128;
+  REQUIRE(packed_weight_bytes(kernel, 3, 3) == 32);
+  std::vector<std::int32_t> with_sums(8, 99);
+  pack_weights(kernel, w.data(), 3, 3, with_sums.data());
+  CHECK(with_sums[0] == 128 * 6);
+  CHECK(with_sums[1] == 128 * 15);
+  CHECK(with_sums[4] == 128 * -24);
+  CHECK(with_sums[5] == 0);
+  CHECK(with_sums[2] == 0x05040201);
+}
+
+}  // namespace octet::kernels
