@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "ir/graph.h"
+#include "runtime/packed_model.h"
+
+namespace octet {
+
+// Where values are during one run. Values lie as [batch, ...], one image after the other.
+struct Memory {
+  std::int64_t batch = 0;
+  ir::ValueId input_id = -1;
+  const std::byte* input = nullptr;  // the caller's images
+  std::vector<ir::ValueId> root;     // Plan::root
+  std::vector<std::byte*> places;    // per root; the output's is the caller's logits
+
+  const std::byte* read(ir::ValueId id) const {
+    const ir::ValueId from = root[static_cast<std::size_t>(id)];
+    return from == input_id ? input : places[static_cast<std::size_t>(from)];
+  }
+  const std::uint8_t* codes(ir::ValueId id) const {
+    return reinterpret_cast<const std::uint8_t*>(read(id));
+  }
+  std::byte* write(ir::ValueId id) const { return places[static_cast<std::size_t>(id)]; }
+  std::uint8_t* codes_to_write(ir::ValueId id) const {
+    return reinterpret_cast<std::uint8_t*>(write(id));
+  }
+};
+
+// One node made ready to run. Its work is cut into items which do not depend on each other, so that
+// threads share them; how it is cut depends on shapes alone. Immutable, so several threads run one
+// step at a time.
+class Step {
+ public:
+  virtual ~Step() = default;
+
+  virtual std::int64_t items(std::int64_t batch) const noexcept = 0;
+
+  // Memory that `run` needs, one per thread.
+  virtual std::size_t scratch_bytes() const noexcept { return 0; }
+
+  // Computes the items [begin, end).
+  virtual void run(const Memory& memory, std::int64_t begin, std::int64_t end,
+                   std::byte* scratch) const noexcept = 0;
+};
+
+// The step of a node; null for a node that only renames a value (Flatten). Steps refer to the
+// model, which must outlive them.
+std::unique_ptr<Step> lower(const PackedModel& model, std::size_t node_index);
+
+}  // namespace octet

@@ -1,0 +1,84 @@
+#include "runtime/planner.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "tests/ir/graph_builder.h"
+
+namespace octet {
+
+TEST_SUITE_BEGIN("runtime");
+
+namespace {
+
+// The most bytes that are alive in one step: no arena can be smaller.
+std::size_t lower_bound(const std::vector<Interval>& intervals) {
+  std::size_t most = 0;
+  for (const Interval& at : intervals) {
+    std::size_t sum = 0;
+    for (const Interval& i : intervals) {
+      if (i.first <= at.first && at.first <= i.last) sum += (i.size_bytes + 63) / 64 * 64;
+    }
+    most = std::max(most, sum);
+  }
+  return most;
+}
+
+}  // namespace
+
+TEST_CASE("planner: intervals that meet never overlap, on random intervals") {
+  for (std::uint32_t seed = 0; seed < 200; ++seed) {
+    CAPTURE(seed);
+    Rng rng(seed, RngPurpose::kTest);
+    std::vector<Interval> v(1 + rng.below(30));
+    for (Interval& i : v) {
+      i.first = rng.below(20);
+      i.last = i.first + rng.below(6);
+      i.size_bytes = 1 + rng.below(5000);
+    }
+    const Placement p = place(v);
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      total += (v[i].size_bytes + 63) / 64 * 64;
+      CHECK(p.offsets[i] % 64 == 0);
+      CHECK(p.offsets[i] + v[i].size_bytes <= p.arena_bytes);
+      for (std::size_t j = 0; j < i; ++j) {
+        const bool meet = v[i].first <= v[j].last && v[j].first <= v[i].last;
+        const bool apart = p.offsets[i] + v[i].size_bytes <= p.offsets[j] ||
+                           p.offsets[j] + v[j].size_bytes <= p.offsets[i];
+        CHECK((!meet || apart));
+      }
+    }
+    CHECK(p.arena_bytes >= lower_bound(v));
+    CHECK(p.arena_bytes <= total);
+  }
+}
+
+TEST_CASE("planner: a chain needs its largest neighbours only, and the smallest gap is taken") {
+  const Placement chain = place({{0, 1, 640}, {1, 2, 1280}, {2, 3, 640}, {3, 4, 64}});
+  CHECK(chain.arena_bytes == 1920);
+  // When the last one is alive, [0, 1024) and [1536, 1856) are free: it goes into the smaller.
+  const Placement gaps = place({{0, 1, 1024}, {0, 9, 512}, {0, 1, 320}, {0, 9, 256}, {5, 5, 128}});
+  CHECK(gaps.offsets == std::vector<std::size_t>{0, 1024, 1536, 1856, 1536});
+}
+
+TEST_CASE("planner: flatten shares its input's memory; input and logits are not in the arena") {
+  const ir::Graph g = testing::lenet_graph();
+  const Plan plan = make_plan(g, 3, false);
+  const ir::Node& flatten = g.nodes[4];
+  CHECK(plan.root[static_cast<std::size_t>(flatten.output)] == flatten.inputs[0]);
+  CHECK(plan.offsets[static_cast<std::size_t>(flatten.output)] == Plan::kNowhere);
+  CHECK(plan.offsets[static_cast<std::size_t>(g.input)] == Plan::kNowhere);
+  CHECK(plan.offsets[static_cast<std::size_t>(g.output)] == Plan::kNowhere);
+  const Plan kept = make_plan(g, 3, true);
+  CHECK(kept.offsets[static_cast<std::size_t>(g.input)] != Plan::kNowhere);
+  CHECK_THROWS_AS(make_plan(g, std::int64_t{1} << 61, false), Error);
+}
+
+TEST_SUITE_END();
+
+}  // namespace octet
