@@ -124,15 +124,32 @@ inline Tensor weighted_sum(const Tensor& x, const Tensor& weights) {
   return result;
 }
 
-// The gradients of sum(fn(inputs) * randn) with respect to each input, by backward.
 using TensorFunction = std::function<Tensor(const std::vector<Tensor>&)>;
-inline std::vector<Tensor> gradients(const TensorFunction& fn, const std::vector<Tensor>& inputs) {
-  std::vector<Tensor> leaves;
-  for (const Tensor& input : inputs) leaves.push_back(input.clone().set_requires_grad(true));
-  const Tensor result = fn(leaves);
+
+struct Gradients {
+  std::vector<Tensor> of_inputs;  // of sum(fn(inputs) * randn), by backward
+  bool history_released = true;   // although the result still lives
+};
+
+inline Gradients gradients(const TensorFunction& fn, const std::vector<Tensor>& inputs) {
+  struct IdentityBackward final : Node {
+    const char* name() const override { return "IdentityBackward"; }
+    std::vector<Tensor> backward(const Tensor& grad_output) override { return {grad_output}; }
+  };
+  std::vector<Tensor> leaves, arguments;
+  std::vector<std::weak_ptr<Node>> history;
+  for (const Tensor& input : inputs) {
+    leaves.push_back(input.clone().set_requires_grad(true));
+    arguments.push_back(leaves.back().detach());
+    attach(arguments.back(), {leaves.back()}, std::make_shared<IdentityBackward>());
+    history.push_back(arguments.back().grad_fn());
+  }
+  const Tensor result = fn(arguments);
+  arguments.clear();
   backward(weighted_sum(result, randn(result.shape(), 4711)));
-  std::vector<Tensor> grads;
-  for (const Tensor& leaf : leaves) grads.push_back(leaf.grad());
+  Gradients grads;
+  for (const Tensor& leaf : leaves) grads.of_inputs.push_back(leaf.grad());
+  for (const auto& node : history) grads.history_released &= node.expired();
   return grads;
 }
 
@@ -155,7 +172,11 @@ inline Verdict gradcheck(const TensorFunction& fn, const std::vector<Tensor>& in
     }
     return sum;
   };
-  const std::vector<Tensor> grads = gradients(fn, inputs);
+  const Gradients all = gradients(fn, inputs);
+  if (!all.history_released) {
+    return {false, "a node keeps the graph before it alive: save tensors with detach()"};
+  }
+  const std::vector<Tensor>& grads = all.of_inputs;
   std::vector<std::vector<double>> numeric(inputs.size());
   double largest_of_all = 0.0;
   for (std::size_t k = 0; k < inputs.size(); ++k) {

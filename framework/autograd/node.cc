@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <queue>
 #include <unordered_map>
 
@@ -13,14 +14,30 @@ namespace {
 thread_local bool g_grad_enabled = true;
 std::atomic<std::uint64_t> g_next_creation{0};
 
-// a += b, in place: `a` is a gradient that only the engine holds.
-void accumulate(Tensor& a, const Tensor& b) {
-  float* into = a.mutable_data();
-  const float* from = b.data();
-  const std::int64_t count = a.numel(), chunk = 1 << 14;
-  parallel_for((count + chunk - 1) / chunk, [&](std::int64_t c) {
-    const std::int64_t end = std::min(count, (c + 1) * chunk);
-    for (std::int64_t i = c * chunk; i < end; ++i) into[i] += from[i];
+// Calls body(begin, end) for fixed chunks of [0, count), in parallel.
+template <class Body>
+void for_each_chunk(std::int64_t count, const Body& body) {
+  const std::int64_t chunk = 1 << 14;
+  parallel_for((count + chunk - 1) / chunk,
+               [&](std::int64_t c) { body(c * chunk, std::min(count, (c + 1) * chunk)); });
+}
+
+Tensor sum_of(const Tensor& a, const Tensor& b) {
+  Tensor result = Tensor::empty(a.shape());
+  float* sum = result.mutable_data();
+  const float *x = a.data(), *y = b.data();
+  for_each_chunk(a.numel(), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) sum[i] = x[i] + y[i];
+  });
+  return result;
+}
+
+// a += b: only where nobody else relies on a's data.
+void add_in_place(Tensor a, const Tensor& b) {
+  float* sum = a.mutable_data();
+  const float* y = b.data();
+  for_each_chunk(a.numel(), [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) sum[i] += y[i];
   });
 }
 
@@ -32,13 +49,23 @@ struct Pending {
   void add(const Tensor& more) {
     if (!grad.defined()) {
       grad = more;
-      return;
+    } else if (owned) {
+      add_in_place(grad, more);
+    } else {
+      grad = sum_of(grad, more);
+      owned = true;
     }
-    if (!owned) grad = grad.clone();
-    owned = true;
-    accumulate(grad, more);
   }
 };
+
+void add_to_leaf(Tensor& leaf, const Tensor& grad) {
+  if (const Tensor sum = leaf.grad(); sum.defined()) {
+    add_in_place(sum, grad);
+  } else {
+    leaf.set_grad(
+        grad.clone());  // our own copy: the op may have handed out a tensor that it shares
+  }
+}
 
 }  // namespace
 
@@ -53,8 +80,31 @@ bool should_record(const std::vector<Tensor>& inputs) {
          std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.needs_grad(); });
 }
 
-void attach(Tensor& result, std::vector<Tensor> inputs, std::shared_ptr<Node> node) {
-  node->inputs = std::move(inputs);
+Node::~Node() {
+  // The graph behind this node may be a chain of any length. The outermost destructor takes it
+  // apart in a loop; those that it sets off hand their edges to it.
+  thread_local std::vector<Edge>* draining = nullptr;
+  if (draining != nullptr) {
+    std::move(inputs.begin(), inputs.end(), std::back_inserter(*draining));
+    return;
+  }
+  std::vector<Edge> edges = std::move(inputs);
+  draining = &edges;
+  while (!edges.empty()) {
+    const Edge last = std::move(edges.back());
+    edges.pop_back();
+  }
+  draining = nullptr;
+}
+
+void attach(Tensor& result, const std::vector<Tensor>& inputs, std::shared_ptr<Node> node) {
+  node->inputs.reserve(inputs.size());
+  for (const Tensor& input : inputs) {
+    Edge edge;
+    if (input.needs_grad()) edge.node = input.grad_fn();
+    if (input.needs_grad() && edge.node == nullptr) edge.leaf = input;
+    node->inputs.push_back(std::move(edge));
+  }
   node->creation = g_next_creation.fetch_add(1, std::memory_order_relaxed);
   result.set_grad_fn(std::move(node));
 }
@@ -67,30 +117,31 @@ void backward(const Tensor& loss) {
   std::priority_queue<Entry, std::vector<Entry>, decltype(earlier)> ready(earlier);
   std::unordered_map<const Node*, Pending> pending;
 
-  const auto route = [&](Tensor& target, const Tensor& grad) {
-    if (const Entry node = target.grad_fn()) {
-      const auto [it, is_new] = pending.try_emplace(node.get());
-      it->second.add(grad);
-      if (is_new) ready.push(node);
+  const auto route = [&](Edge& to, const Tensor& grad) {
+    if (to.node == nullptr) {
+      add_to_leaf(to.leaf, grad);
       return;
     }
-    if (!target.grad().defined()) {
-      target.set_grad(
-          grad.clone());  // our own copy: the op may have handed out a tensor that it shares
-      return;
-    }
-    Tensor sum = target.grad();
-    accumulate(sum, grad);
+    const auto [it, is_new] = pending.try_emplace(to.node.get());
+    it->second.add(grad);
+    if (is_new) ready.push(to.node);
   };
 
-  Tensor root = loss;
+  Edge root{loss.grad_fn(), Tensor()};
   route(root, Tensor::full(loss.shape(), 1.0f));
+  root.node.reset();
   while (!ready.empty()) {
-    Entry node = ready.top();
+    const Entry node = ready.top();
     ready.pop();
-    const Tensor grad_output = pending.extract(node.get()).mapped().grad;
-    const std::vector<Tensor> grads = node->backward(grad_output);
-    std::vector<Tensor> inputs = std::move(node->inputs);
+    OCTET_CHECK(!node->done, "[", node->name(),
+                "] backward has run through this graph before: run the forward pass again");
+    std::vector<Tensor> grads;
+    {
+      const Tensor grad_output = pending.extract(node.get()).mapped().grad;
+      grads = node->backward(grad_output);
+    }
+    node->done = true;
+    std::vector<Edge> inputs = std::move(node->inputs);
     node->inputs.clear();
     OCTET_CHECK(grads.size() == inputs.size(), "[", node->name(), "] backward gave ", grads.size(),
                 " gradients for ", inputs.size(), " inputs");

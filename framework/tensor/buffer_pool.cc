@@ -40,11 +40,13 @@ std::shared_ptr<std::byte> allocate_block(std::size_t size_bytes) {
     if (auto it = p.kept.find(size); it != p.kept.end() && !it->second.empty()) {
       buffer = std::move(it->second.back());
       it->second.pop_back();
-    } else {
-      p.total_bytes += size;
     }
   }
-  if (buffer.data() == nullptr) buffer = AlignedBuffer(size);
+  if (buffer.data() == nullptr) {
+    buffer = AlignedBuffer(size);
+    const std::lock_guard lock(p.mutex);
+    p.total_bytes += size;
+  }
   auto holder = std::make_shared<AlignedBuffer>(std::move(buffer));
   std::byte* data = holder->data();
   return {data, [holder = std::move(holder)](std::byte*) {

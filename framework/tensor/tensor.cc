@@ -19,6 +19,11 @@ struct Tensor::Impl {
 
 namespace {
 
+template <class Impl>
+void check_defined(const std::shared_ptr<Impl>& impl) {
+  OCTET_CHECK(impl != nullptr, "[tensor] used before it was given a value");
+}
+
 template <class T>
 constexpr DType dtype_of();
 template <>
@@ -75,14 +80,14 @@ Tensor Tensor::from(const std::vector<float>& values, Shape shape) {
 }
 
 const Shape& Tensor::shape() const {
-  OCTET_CHECK(defined(), "[tensor] used before it was given a value");
+  check_defined(impl_);
   return impl_->shape;
 }
 
 std::int64_t Tensor::numel() const { return shape().numel(); }
 
 DType Tensor::dtype() const {
-  OCTET_CHECK(defined(), "[tensor] used before it was given a value");
+  check_defined(impl_);
   return impl_->dtype;
 }
 
@@ -112,9 +117,15 @@ OCTET_INSTANTIATE(std::int8_t)
 OCTET_INSTANTIATE(std::uint8_t)
 #undef OCTET_INSTANTIATE
 
-std::span<const std::byte> Tensor::bytes() const { return {impl_->data.get(), size_bytes()}; }
+std::span<const std::byte> Tensor::bytes() const {
+  const std::size_t size = size_bytes();  // throws on an undefined tensor
+  return {impl_->data.get(), size};
+}
 
-std::span<std::byte> Tensor::mutable_bytes() { return {impl_->data.get(), size_bytes()}; }
+std::span<std::byte> Tensor::mutable_bytes() {
+  const std::size_t size = size_bytes();
+  return {impl_->data.get(), size};
+}
 
 float Tensor::item() const {
   OCTET_CHECK(numel() == 1, "[tensor] item() needs one element, got shape ", shape());
@@ -153,11 +164,15 @@ void Tensor::copy_from(const Tensor& source) {
 }
 
 const std::optional<QParams>& Tensor::qparams() const {
-  OCTET_CHECK(defined(), "[tensor] used before it was given a value");
+  check_defined(impl_);
   return impl_->qparams;
 }
 
-void Tensor::set_qparams(std::optional<QParams> qparams) { impl_->qparams = qparams; }
+Tensor& Tensor::set_qparams(std::optional<QParams> qparams) {
+  check_defined(impl_);
+  impl_->qparams = qparams;
+  return *this;
+}
 
 bool Tensor::requires_grad() const { return defined() && impl_->requires_grad; }
 
@@ -172,7 +187,10 @@ bool Tensor::needs_grad() const {
   return defined() && (impl_->requires_grad || impl_->grad_fn != nullptr);
 }
 
-Tensor Tensor::grad() const { return impl_->grad; }
+Tensor Tensor::grad() const {
+  check_defined(impl_);
+  return impl_->grad;
+}
 
 void Tensor::set_grad(Tensor grad) {
   OCTET_CHECK(!grad.defined() || grad.shape() == shape(), "[autograd] gradient ", grad.shape(),
@@ -180,8 +198,14 @@ void Tensor::set_grad(Tensor grad) {
   impl_->grad = std::move(grad);
 }
 
-const std::shared_ptr<Node>& Tensor::grad_fn() const { return impl_->grad_fn; }
+const std::shared_ptr<Node>& Tensor::grad_fn() const {
+  check_defined(impl_);
+  return impl_->grad_fn;
+}
 
-void Tensor::set_grad_fn(std::shared_ptr<Node> node) { impl_->grad_fn = std::move(node); }
+void Tensor::set_grad_fn(std::shared_ptr<Node> node) {
+  check_defined(impl_);
+  impl_->grad_fn = std::move(node);
+}
 
 }  // namespace octet

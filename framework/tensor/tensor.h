@@ -62,7 +62,7 @@ class Tensor {
   // Set when the elements are float32 *codes* (the twin, docs/quantization.md): real = scale *
   // (code - zero_point).
   const std::optional<QParams>& qparams() const;
-  void set_qparams(std::optional<QParams> qparams);
+  Tensor& set_qparams(std::optional<QParams> qparams);
 
   // Autograd. A leaf with requires_grad collects its gradient in grad(); a result of an op has a
   // grad_fn.
