@@ -1,6 +1,6 @@
 #!/bin/bash
 # test.sh [--all | STEP...]: the checks behind `./octet test`, each a function or script of its own. Prints a line per
-# step, the whole output of a step that fails, and at the end `N passed, M failed`: the sum of all tests and checks.
+# step, the end of the output of one that fails, and at the end `N passed, M failed`: the sum of all tests and checks.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
@@ -44,17 +44,18 @@ for step in $steps; do
   declare -F "step_$step" >/dev/null || { echo "error: no step '$step'; there are: $all" >&2; exit 2; }
 done
 
-# count FILE STATUS: sets passed and failed from what ctest said in a step's output; a step without ctest is one check,
-# and so is a step that failed although all its tests passed.
+# count FILE STATUS: sets passed, failed and skipped from what ctest said in a step's output. A step without ctest is one
+# check; a step that failed although all its tests passed has one failure.
 count() {
-  local of_them
-  read -r failed of_them < <(sed -nE 's/.* ([0-9]+) tests? failed out of ([0-9]+)$/\1 \2/p' "$1" |
-    awk '{ failed += $1; total += $2 } END { print failed + 0, total + 0 }')
-  passed=$((of_them - failed))
-  if [ "$2" -eq 0 ]; then
-    [ "$of_them" -gt 0 ] || passed=1
-  else
+  local ran
+  read -r failed ran < <(sed -nE 's/.* ([0-9]+) tests? failed out of ([0-9]+)$/\1 \2/p' "$1" |
+    awk '{ failed += $1; ran += $2 } END { print failed + 0, ran + 0 }')
+  skipped=$(grep -c '\*\*\*Skipped' "$1")
+  passed=$((ran - failed - skipped))
+  if [ "$2" -ne 0 ]; then
     [ "$failed" -gt 0 ] || failed=1
+  elif [ "$ran" -eq 0 ]; then
+    passed=1
   fi
 }
 
@@ -72,10 +73,10 @@ for step in $steps; do
   total_passed=$((total_passed + passed))
   total_failed=$((total_failed + failed))
   if [ $status -eq 0 ]; then verdict=ok; else verdict=FAILED; fi
-  line=$(printf '%-6s %4d passed %3d failed %5d s' $verdict "$passed" "$failed" $SECONDS)
+  line=$(printf '%-6s %4d passed %3d failed %3d skipped %5d s' $verdict "$passed" "$failed" "$skipped" $SECONDS)
   echo "$line"
   summary+=$(printf '%-12s%s' "$step" "$line")$'\n'
-  [ $status -eq 0 ] || { echo "---- $log"; cat "$log"; echo "---- end of $step (exit code $status)"; }
+  [ $status -eq 0 ] || { echo "---- $log"; tail -n 200 "$log"; echo "---- end of $step (exit code $status)"; }
 done
 
 printf '\n%s\n%d passed, %d failed\n' "$summary" "$total_passed" "$total_failed"

@@ -33,9 +33,12 @@ class Module {
 
   // This module's and all descendants', depth first, in the order of creation.
   std::vector<NamedTensor> named_parameters() const;  // trained
-  std::vector<NamedTensor> named_buffers()
-      const;  // running statistics, scales, zero points, observer state
+  // Running statistics, scales, zero points, observer state.
+  std::vector<NamedTensor> named_buffers() const;
   std::vector<std::pair<std::string, Module*>> named_modules();  // itself first, under ""
+
+  // "layer1.0.conv2"; "" for the root of the tree.
+  std::string full_name() const;
 
   // Training mode (batch statistics, dropout, straight fake-quantization) or evaluation mode, for
   // the whole tree.
@@ -56,15 +59,20 @@ class Module {
     return reference;
   }
 
+  // Registers a tensor and returns the same handle; a parameter requires its gradient. Throws Error
+  // on a name used twice.
   Tensor add_parameter(std::string name, Tensor initial);
   Tensor add_buffer(std::string name, Tensor initial);
 
  private:
+  void check_new_name(const std::string& name) const;
   void add_child(std::string name, std::unique_ptr<Module> module);
 
   Children children_;
   std::vector<NamedTensor> parameters_;
   std::vector<NamedTensor> buffers_;
+  const Module* parent_ = nullptr;
+  std::string name_;
   bool training_ = true;
 };
 

@@ -35,7 +35,7 @@ TEST_CASE("shape: element count, text, overflow") {
   CHECK_THROWS_AS((Shape{2, -1}.numel()), Error);
 }
 
-TEST_CASE("aligned buffer: 64 bytes, 2 MiB for large blocks; moves") {
+TEST_CASE("aligned buffer: 64 bytes, 2 MiB for large blocks, moves") {
   AlignedBuffer small(100), large(std::size_t{3} << 20);
   CHECK(reinterpret_cast<std::uintptr_t>(small.data()) % 64 == 0);
   CHECK(reinterpret_cast<std::uintptr_t>(large.data()) % (std::size_t{2} << 20) == 0);

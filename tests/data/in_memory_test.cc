@@ -48,7 +48,7 @@ TEST_CASE("in_memory: the hash depends on shape, pixels and labels") {
   CHECK(hashes.begin()->size() == 64);
 }
 
-TEST_CASE("subset: looks through to its dataset; all of it has the dataset's hash") {
+TEST_CASE("subset: looks through to its dataset, all of it has the dataset's hash") {
   const auto dataset = numbered(5);
   const Subset subset(dataset, {4, 1});
   CHECK(subset.size() == 2);

@@ -83,7 +83,7 @@ TEST_CASE("safetensors: the writer's bytes are exactly these") {
   CHECK(std::string(text + 8 + padded, 6) == std::string("\xfe\xff\xff\xff\x07\x08", 6));
 }
 
-TEST_CASE("safetensors: round trip; the order of entries does not matter; empty files") {
+TEST_CASE("safetensors: round trip, the order of entries does not matter, empty files") {
   const TempFolder folder;
   const Bytes bytes = sample();
   atomic_write(folder / "f", bytes);

@@ -1,0 +1,69 @@
+#include "datasets/dataset_file.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "file/read_file.h"
+#include "file/sha256.h"
+
+namespace octet {
+namespace {
+
+constexpr std::size_t kMaxBytes = std::size_t{1} << 30;
+
+// A complete gzip member, CRC checked by zlib, and nothing behind it.
+std::vector<std::byte> gunzip(std::vector<std::byte> packed) {
+  z_stream stream{};
+  OCTET_CHECK(inflateInit2(&stream, 15 + 16) == Z_OK, "zlib has no memory");  // + 16: gzip
+  stream.next_in = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_in = static_cast<uInt>(packed.size());
+  std::vector<std::byte> bytes;
+  int status = Z_OK;
+  while (status == Z_OK && bytes.size() < kMaxBytes) {
+    const std::size_t done = bytes.size(), chunk = std::max<std::size_t>(done, 1 << 20);
+    bytes.resize(done + std::min(chunk, kMaxBytes - done));
+    stream.next_out = reinterpret_cast<Bytef*>(bytes.data() + done);
+    stream.avail_out = static_cast<uInt>(bytes.size() - done);
+    status = inflate(&stream, Z_NO_FLUSH);
+    bytes.resize(bytes.size() - stream.avail_out);
+  }
+  const uInt rest = stream.avail_in;
+  inflateEnd(&stream);
+  OCTET_CHECK(status == Z_STREAM_END && rest == 0, "is not one whole gzip file of at most ",
+              kMaxBytes, " bytes unpacked");
+  return bytes;
+}
+
+}  // namespace
+
+std::string fetch_remedy(std::string_view dataset, const std::string& root) {
+  const std::string where = root == "data" ? std::string() : " --root " + root;
+  return message("fetch it with: datasets/fetch.sh ", dataset, where);
+}
+
+DatasetFile read_dataset_file(const std::string& path, const std::string& remedy) {
+  DatasetFile file{path, {}, remedy};
+  try {
+    file.bytes = read_file(path, kMaxBytes);
+  } catch (const Error& e) {
+    throw Error(message(e.what(), "; ", remedy));
+  }
+  if (!path.ends_with(".gz")) return file;
+  try {
+    file.bytes = gunzip(std::move(file.bytes));
+  } catch (const Error& e) {
+    throw Error(message(path, " ", e.what(), "; ", remedy));
+  }
+  return file;
+}
+
+void verify_sha256(const DatasetFile& file, std::string_view expected) {
+  const std::string got = sha256_hex(file.bytes);
+  OCTET_CHECK(got == expected, file.path, " is not the published file: its SHA-256 is ", got,
+              ", expected ", expected, "; ", file.remedy);
+}
+
+}  // namespace octet

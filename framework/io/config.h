@@ -1,0 +1,300 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/config_range.h"
+
+// The configuration of a run. A key of the YAML file is the name of its field, always. To add one:
+// the field with its default, and its line in `visit` with the allowed range and one line of help.
+// Enums are written by their names (enum_names below).
+namespace octet {
+
+struct RunConfig {
+  std::string name = "run";
+  std::uint64_t seed = 1;
+  int threads = 0;
+
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v("name", c.name, {}, "run folders are runs/<name>-001, -002, ...");
+    v("seed", c.seed, {}, "everything random is a function of it");
+    v("threads", c.threads, within(0, 1024), "0: as many as there are processors");
+  }
+  bool operator==(const RunConfig&) const = default;
+};
+
+// How training images are varied; 0 and false leave a transform out (data/transform.h).
+struct AugmentConfig {
+  double shift = 0.0;
+  double rotate_degrees = 0.0;
+  double scale = 0.0;
+  double shear = 0.0;
+  int crop_padding = 0;
+  bool flip = false;
+  int cutout = 0;
+
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v("shift", c.shift, within(0, 1024), "moves by up to this many pixels in x and y");
+    v("rotate_degrees", c.rotate_degrees, within(0, 180), "turns by up to this");
+    v("scale", c.scale, within(0, 0.9), "resizes by a factor in [1 - scale, 1 + scale]");
+    v("shear", c.shear, within(0, 2), "x moves by k y, k up to this");
+    v("crop_padding", c.crop_padding, within(0, 1024), "pads all sides, then crops at random");
+    v("flip", c.flip, {}, "mirrors left and right in half of the cases");
+    v("cutout", c.cutout, within(0, 1024), "side of a square hole, in pixels");
+  }
+  bool operator==(const AugmentConfig&) const = default;
+};
+
+struct DataConfig {
+  std::string name = "mnist";
+  std::string root = "data";
+  int batch_size = 128;
+  int validation_size = 0;
+  AugmentConfig augment;
+
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v("name", c.name, {}, "a dataset of the registry");
+    v("root", c.root, {}, "the folder that holds datasets");
+    v("batch_size", c.batch_size, within(1, 65536), "images per training step");
+    v("validation_size", c.validation_size, at_least(0),
+      "samples split off the training set to decide on; 0: none");
+    v.section("augment", c.augment);
+  }
+  bool operator==(const DataConfig&) const = default;
+};
+
+struct ModelConfig {
+  std::string name = "lenet";
+  int padding = 2;
+  std::string init_from;
+
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v("name", c.name, {}, "a model of the registry");
+    v("padding", c.padding, within(0, 16),
+      "of the first convolution, where the model has a choice");
+    v("init_from", c.init_from, {},
+      "start from this checkpoint or .safetensors file; empty: random");
+  }
+  bool operator==(const ModelConfig&) const = default;
+};
+
+struct TrainConfig {
+  enum class Optimizer { kSgd };
+  enum class Schedule { kConstant, kCosine, kOneCycle };
+  enum class Precision { kFp32 };
+
+  int epochs = 10;
+  Optimizer optimizer = Optimizer::kSgd;
+  double lr = 0.05;
+  double momentum = 0.9;
+  bool nesterov = false;
+  double weight_decay = 5e-4;
+  bool decay_norm_and_bias = false;
+  Schedule schedule = Schedule::kCosine;
+  double warmup_epochs = 0.0;
+  double label_smoothing = 0.0;
+  double clip_grad_norm = 0.0;
+  double ema_decay = 0.0;
+  Precision precision = Precision::kFp32;
+
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v("epochs", c.epochs, within(0, 100000), "passes over the training set in float; 0: none");
+    v("optimizer", c.optimizer, {}, "");
+    v("lr", c.lr, above(0), "the schedule's highest learning rate");
+    v("momentum", c.momentum, from_below(0, 1), "");
+    v("nesterov", c.nesterov, {}, "Nesterov's form of momentum");
+    v("weight_decay", c.weight_decay, at_least(0), "L2 penalty, as PyTorch's SGD adds it");
+    v("decay_norm_and_bias", c.decay_norm_and_bias, {},
+      "whether biases and batch norm's parameters decay too");
+    v("schedule", c.schedule, {}, "of the learning rate");
+    v("warmup_epochs", c.warmup_epochs, at_least(0), "the learning rate rises linearly at first");
+    v("label_smoothing", c.label_smoothing, from_below(0, 1), "");
+    v("clip_grad_norm", c.clip_grad_norm, at_least(0), "the gradient's largest norm; 0: any");
+    v("ema_decay", c.ema_decay, from_below(0, 1), "moving average of the weights; 0: none");
+    v("precision", c.precision, {}, "");
+  }
+  bool operator==(const TrainConfig&) const = default;
+};
+
+enum class ObserverKind { kMinMax, kMovingAverage };
+
+struct WeightQuantizeConfig {
+  enum class QScheme { kPerChannelSymmetric, kPerTensorSymmetric };
+
+  ObserverKind observer = ObserverKind::kMinMax;
+  QScheme qscheme = QScheme::kPerChannelSymmetric;
+  int bits = 8;
+
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v("observer", c.observer, {}, "");
+    v("qscheme", c.qscheme, {}, "");
+    v("bits", c.bits, within(2, 8), "codes in [-(2^(bits-1) - 1), 2^(bits-1) - 1]");
+  }
+  bool operator==(const WeightQuantizeConfig&) const = default;
+};
+
+struct ActivationQuantizeConfig {
+  ObserverKind observer = ObserverKind::kMovingAverage;
+  double averaging_constant = 0.01;
+  int bits = 8;
+
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v("observer", c.observer, {}, "");
+    v("averaging_constant", c.averaging_constant, within(1e-6, 1),
+      "weight of a new batch in the moving average");
+    v("bits", c.bits, within(2, 8), "codes in [0, 2^bits - 1]");
+  }
+  bool operator==(const ActivationQuantizeConfig&) const = default;
+};
+
+// What differs for one leaf. What the file leaves out is quantize.weight's and
+// quantize.activation's.
+struct LayerQuantizeConfig {
+  WeightQuantizeConfig weight;
+  ActivationQuantizeConfig activation;
+
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v.section("weight", c.weight);
+    v.section("activation", c.activation);
+  }
+  bool operator==(const LayerQuantizeConfig&) const = default;
+};
+
+struct QuantizeConfig {
+  enum class Method { kNone, kPtq, kDynamic, kWeightOnly, kFp16, kQat };
+
+  Method method = Method::kNone;
+  int epochs = 2;
+  double lr = 0.005;
+  TrainConfig::Schedule schedule = TrainConfig::Schedule::kCosine;
+  double warmup_epochs = 0.0;
+  int calibration_batches = 32;
+  int freeze_observer_epoch = 1;
+  int freeze_bn_epoch = 1;
+  WeightQuantizeConfig weight;
+  ActivationQuantizeConfig activation;
+  std::map<std::string, LayerQuantizeConfig> layers;  // by the leaf's name
+
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v("method", c.method, {}, "ptq calibrates only; qat trains on");
+    v("epochs", c.epochs, within(0, 100000), "of quantization-aware training");
+    v("lr", c.lr, above(0), "highest learning rate of quantization-aware training");
+    v("schedule", c.schedule, {}, "");
+    v("warmup_epochs", c.warmup_epochs, at_least(0), "");
+    v("calibration_batches", c.calibration_batches, within(1, 1000000),
+      "batches that the observers see first");
+    v("freeze_observer_epoch", c.freeze_observer_epoch, at_least(0),
+      "scales stay from this epoch of QAT on");
+    v("freeze_bn_epoch", c.freeze_bn_epoch, at_least(0),
+      "batch norm uses its running statistics from this epoch of QAT on");
+    v.section("weight", c.weight);
+    v.section("activation", c.activation);
+    v.layers("layers", c.layers, LayerQuantizeConfig{c.weight, c.activation});
+  }
+  bool operator==(const QuantizeConfig&) const = default;
+};
+
+struct CheckpointConfig {
+  double every_seconds = 60.0;
+  int keep = 2;
+
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v("every_seconds", c.every_seconds, at_least(0), "0: after every step");
+    v("keep", c.keep, within(1, 2), "2: the previous checkpoint stays as well");
+  }
+  bool operator==(const CheckpointConfig&) const = default;
+};
+
+struct Config {
+  RunConfig run;
+  DataConfig data;
+  ModelConfig model;
+  TrainConfig train;
+  QuantizeConfig quantize;
+  CheckpointConfig checkpoint;
+
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v.section("run", c.run);
+    v.section("data", c.data);
+    v.section("model", c.model);
+    v.section("train", c.train);
+    v.section("quantize", c.quantize);
+    v.section("checkpoint", c.checkpoint);
+  }
+  bool operator==(const Config&) const = default;
+};
+
+// Names of enumerators in files and messages, in order.
+constexpr std::array<std::string_view, 1> enum_names(TrainConfig::Optimizer) { return {"sgd"}; }
+constexpr std::array<std::string_view, 3> enum_names(TrainConfig::Schedule) {
+  return {"constant", "cosine", "one_cycle"};
+}
+constexpr std::array<std::string_view, 1> enum_names(TrainConfig::Precision) { return {"fp32"}; }
+constexpr std::array<std::string_view, 2> enum_names(ObserverKind) {
+  return {"min_max", "moving_average"};
+}
+constexpr std::array<std::string_view, 2> enum_names(WeightQuantizeConfig::QScheme) {
+  return {"per_channel_symmetric", "per_tensor_symmetric"};
+}
+constexpr std::array<std::string_view, 6> enum_names(QuantizeConfig::Method) {
+  return {"none", "ptq", "dynamic", "weight_only", "fp16", "qat"};
+}
+template <class E>
+requires requires(E e) { enum_names(e); }
+constexpr std::string_view name_of(E value) {
+  return enum_names(value)[static_cast<std::size_t>(value)];
+}
+
+// Values that are known, but refused when read.
+constexpr bool is_implemented(QuantizeConfig::Method method) {
+  return method == QuantizeConfig::Method::kNone || method == QuantizeConfig::Method::kPtq ||
+         method == QuantizeConfig::Method::kQat;
+}
+
+// Reads a file: first what its `_base_` names (a path or a list of paths, relative to the file;
+// merged left to right), then its own keys, then `overrides` ("train.lr=0.1", the texts of --set).
+// Maps merge deeply, everything else is replaced. Throws UsageError that starts with
+// "file:line:column: " or "--set train.lr=0.1: " on an unknown or duplicate key, a wrong type, a
+// value out of range or not implemented, a cycle of bases, more than 1 MiB, anchors, aliases, tags.
+Config load_config(const std::string& path, const std::vector<std::string>& overrides = {});
+
+// The same for YAML in memory; `source_name` stands for the path.
+Config parse_config(const std::string& yaml, const std::string& source_name,
+                    const std::vector<std::string>& overrides = {});
+
+// `path` if there is such a file, else `configs_dir`/`path`. Throws UsageError that names both and
+// lists what `configs_dir` has.
+std::string find_config(const std::string& path, const std::string& configs_dir = "configs");
+
+// All keys with their values; parse_config(to_yaml(c)) == c.
+std::string to_yaml(const Config& config);
+
+struct ConfigDifference {
+  std::string key;  // "train.lr"
+  std::string before, after;
+  bool operator==(const ConfigDifference&) const = default;
+};
+
+// Keys whose values differ, in the order of the file. A key that only one of them has (a layer's)
+// reads "" in the other.
+std::vector<ConfigDifference> config_differences(const Config& before, const Config& after);
+
+// One line per key: default, allowed values, help.
+std::string describe_config();
+
+}  // namespace octet

@@ -1,0 +1,196 @@
+#include "io/config_read.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "file/printable.h"
+#include "io/config_fields.h"
+#include "io/suggest.h"
+
+namespace octet {
+namespace {
+
+// Words that other programs use for our keys.
+constexpr std::pair<std::string_view, std::string_view> kSynonyms[] = {
+    {"learning_rate", "lr"},         {"base_lr", "lr"},
+    {"batch", "batch_size"},         {"num_epochs", "epochs"},
+    {"max_epochs", "epochs"},        {"wd", "weight_decay"},
+    {"l2", "weight_decay"},          {"lr_schedule", "schedule"},
+    {"scheduler", "schedule"},       {"num_threads", "threads"},
+    {"grad_clip", "clip_grad_norm"}, {"ema", "ema_decay"},
+    {"quant", "quantize"},           {"dataset", "data"},
+    {"pretrained", "init_from"}};
+
+// "; did you mean "x"?" for the unknown key `word` of `section`, or "". First a slip of one letter,
+// then the same key in another section, then anything near.
+std::string suggestion(const std::string& word, const std::string& section,
+                       const std::vector<std::string>& keys) {
+  const auto question = [](const std::string& text) {
+    return text.empty() ? "" : "; did you mean \"" + text + "\"?";
+  };
+  const auto with_leaf = [&](const std::string& leaf) {
+    std::vector<std::string> found;
+    for (const ConfigField& field : config_fields(Config())) {
+      const std::size_t dot = field.key.rfind('.');
+      if (field.key.substr(dot + 1) == leaf && field.key.substr(0, dot) != section) {
+        found.push_back(field.key);
+      }
+    }
+    return join(found, "\" or \"");
+  };
+
+  if (const std::string close = nearest(word, keys, 1); !close.empty()) return question(close);
+  for (const auto& [foreign, ours] : kSynonyms) {
+    if (word == foreign && std::find(keys.begin(), keys.end(), ours) != keys.end()) {
+      return question(std::string(ours));
+    }
+  }
+  if (const std::string elsewhere = with_leaf(word); !elsewhere.empty()) return question(elsewhere);
+  if (const std::string near = nearest(word, keys); !near.empty()) return question(near);
+
+  std::vector<std::string> leaves;
+  for (const ConfigField& field : config_fields(Config())) {
+    leaves.push_back(field.key.substr(field.key.rfind('.') + 1));
+  }
+  return question(with_leaf(nearest(word, leaves)));
+}
+
+// Reads one map into one struct; `path` is its key, "" for the root.
+class SectionReader {
+ public:
+  SectionReader(const YamlNode& node, std::string path) : node_(node), path_(std::move(path)) {}
+
+  template <class Section>
+  void read(Section& section) {
+    if (node_.kind == YamlNode::Kind::kNull) return;
+    if (node_.kind != YamlNode::Kind::kMap) {
+      throw UsageError(message(node_.place, ": ", path_.empty() ? "the file" : path_,
+                               " expects a map of keys, got ", node_.describe()));
+    }
+    Section::visit(section, *this);
+    for (const YamlNode::Entry& entry : node_.entries) {
+      if (std::find(keys_.begin(), keys_.end(), entry.key) != keys_.end()) continue;
+      throw UsageError(message(entry.key_place, ": unknown key \"", printable(entry.key), "\"",
+                               path_.empty() ? "" : " in " + path_,
+                               suggestion(entry.key, path_, keys_), " (keys: ", join(keys_), ")"));
+    }
+  }
+
+  template <class T>
+  void operator()(const char* key, T& field, const Range& range, const char*) {
+    if (const YamlNode* node = find(key)) read_value(*node, key, field, range);
+  }
+
+  template <class Section>
+  void section(const char* key, Section& section) {
+    if (const YamlNode* node = find(key)) SectionReader(*node, join_key(path_, key)).read(section);
+  }
+
+  void layers(const char* key, std::map<std::string, LayerQuantizeConfig>& layers,
+              const LayerQuantizeConfig& defaults) {
+    const YamlNode* node = find(key);
+    if (node == nullptr || node->kind == YamlNode::Kind::kNull) return;
+    const std::string path = join_key(path_, key);
+    if (node->kind != YamlNode::Kind::kMap) {
+      throw UsageError(
+          message(node->place, ": ", path, " expects a map of layers, got ", node->describe()));
+    }
+    for (const YamlNode::Entry& entry : node->entries) {
+      LayerQuantizeConfig& layer = layers.insert_or_assign(entry.key, defaults).first->second;
+      SectionReader(entry.value, join_key(path, printable(entry.key))).read(layer);
+    }
+  }
+
+ private:
+  const YamlNode* find(const char* key) {
+    keys_.emplace_back(key);
+    return node_.find(key);
+  }
+
+  [[noreturn]] void wrong(const YamlNode& node, const char* key,
+                          const std::string& expected) const {
+    throw UsageError(message(node.place, ": ", join_key(path_, key), " expects ", expected,
+                             ", got ", node.describe()));
+  }
+
+  // The text of a scalar; `expected` says what else would be wrong.
+  const std::string& plain(const YamlNode& node, const char* key, const char* expected) const {
+    if (node.kind != YamlNode::Kind::kScalar || node.quoted) wrong(node, key, expected);
+    return node.text;
+  }
+
+  void read_value(const YamlNode& node, const char* key, bool& field, const Range&) const {
+    const std::string& text = plain(node, key, "true or false");
+    if (text != "true" && text != "false") wrong(node, key, "true or false");
+    field = text == "true";
+  }
+
+  void read_value(const YamlNode& node, const char* key, std::string& field, const Range&) const {
+    if (node.kind != YamlNode::Kind::kScalar) wrong(node, key, "a text");
+    if (!node.quoted && (node.text == "true" || node.text == "false")) wrong(node, key, "a text");
+    field = node.text;
+  }
+
+  template <class T>
+  void read_value(const YamlNode& node, const char* key, T& field, const Range& range) const {
+    if constexpr (std::is_enum_v<T>) {
+      read_enum(node, key, field);
+    } else {
+      constexpr const char* expected =
+          std::is_floating_point_v<T>
+              ? "a number"
+              : (std::is_signed_v<T> ? "a whole number" : "a whole number of at least 0");
+      const std::string& text = plain(node, key, expected);
+      T value{};
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+      if (error == std::errc::invalid_argument || end != text.data() + text.size()) {
+        wrong(node, key, expected);
+      }
+      const auto number = static_cast<double>(value);
+      if (error != std::errc() || !std::isfinite(number) || !range.contains(number)) {
+        const std::string allowed = range.to_string();
+        throw UsageError(message(node.place, ": ", join_key(path_, key), " must be ",
+                                 allowed.empty() ? "a number that the type can hold" : allowed,
+                                 ", got ", printable(text)));
+      }
+      field = value;
+    }
+  }
+
+  template <class E>
+  void read_enum(const YamlNode& node, const char* key, E& field) const {
+    const auto known = enum_names(E{});
+    const std::vector<std::string> names(known.begin(), known.end());
+    const std::string expected = "one of " + join(names);
+    if (node.kind != YamlNode::Kind::kScalar) wrong(node, key, expected);
+    const auto found = std::find(names.begin(), names.end(), node.text);
+    if (found == names.end()) {
+      const std::string near = nearest(node.text, names);
+      throw UsageError(message(
+          node.place, ": ", join_key(path_, key), " does not know ", node.describe(),
+          near.empty() ? "" : "; did you mean \"" + near + "\"?", " (values: ", join(names), ")"));
+    }
+    field = static_cast<E>(found - names.begin());
+    if constexpr (requires { is_implemented(field); }) {
+      if (!is_implemented(field)) {
+        throw UsageError(message(node.place, ": ", join_key(path_, key), " \"", node.text,
+                                 "\" is not implemented yet"));
+      }
+    }
+  }
+
+  const YamlNode& node_;
+  std::string path_;
+  std::vector<std::string> keys_;
+};
+
+}  // namespace
+
+Config read_config(const YamlNode& root) {
+  Config config;
+  SectionReader(root, "").read(config);
+  return config;
+}
+
+}  // namespace octet

@@ -1,0 +1,148 @@
+#include <algorithm>
+#include <cctype>
+#include <iomanip>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/error.h"
+#include "io/config_fields.h"
+#include "io/suggest.h"
+
+namespace octet {
+namespace {
+
+// Collects every field with its full key.
+class FieldCollector {
+ public:
+  template <class T>
+  void operator()(const char* key, const T& field, const Range& range, const char* doc) {
+    std::string allowed = range.to_string();
+    if constexpr (std::is_same_v<T, bool>) allowed = "true | false";
+    if constexpr (std::is_enum_v<T>) {
+      const auto names = enum_names(T{});
+      allowed = join(std::vector<std::string>(names.begin(), names.end()), " | ");
+    }
+    fields_.push_back({join_key(path_, key), config_text(field), allowed, doc});
+  }
+
+  template <class Section>
+  void section(const std::string& key, const Section& section) {
+    const std::string outer = std::exchange(path_, join_key(path_, key));
+    Section::visit(section, *this);
+    path_ = outer;
+  }
+
+  void layers(const char* key, const std::map<std::string, LayerQuantizeConfig>& layers,
+              const LayerQuantizeConfig&) {
+    const std::string outer = std::exchange(path_, join_key(path_, key));
+    for (const auto& [name, layer] : layers) section(name, layer);
+    path_ = outer;
+  }
+
+  std::vector<ConfigField> take() { return std::move(fields_); }
+
+ private:
+  std::string path_;
+  std::vector<ConfigField> fields_;
+};
+
+// Text as YAML: as it is where nothing could take it for something else, else in double quotes.
+std::string yaml_text(const std::string& text) {
+  const bool plain = !text.empty() && std::isalpha(static_cast<unsigned char>(text[0])) != 0 &&
+                     std::all_of(text.begin(), text.end(), [](char c) {
+                       return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' ||
+                              c == '-' || c == '.' || c == '/';
+                     });
+  static const std::vector<std::string> kReserved = {"true", "false", "null", "Null", "NULL"};
+  const bool reserved = std::find(kReserved.begin(), kReserved.end(), text) != kReserved.end();
+  return plain && !reserved ? text : nlohmann::json(text).dump();
+}
+
+class YamlWriter {
+ public:
+  template <class T>
+  void operator()(const char* key, const T& field, const Range&, const char*) {
+    std::string text = config_text(field);
+    if constexpr (std::is_same_v<T, std::string>) text = yaml_text(text);
+    out_ << indent_ << key << ": " << text << '\n';
+  }
+
+  template <class Section>
+  void section(const std::string& key, const Section& section) {
+    out_ << indent_ << key << ":\n";
+    indent_ += "  ";
+    Section::visit(section, *this);
+    indent_.resize(indent_.size() - 2);
+  }
+
+  void layers(const char* key, const std::map<std::string, LayerQuantizeConfig>& layers,
+              const LayerQuantizeConfig&) {
+    out_ << indent_ << key << (layers.empty() ? ": {}\n" : ":\n");
+    indent_ += "  ";
+    for (const auto& [name, layer] : layers) section(yaml_text(name), layer);
+    indent_.resize(indent_.size() - 2);
+  }
+
+  std::string take() const { return out_.str(); }
+
+ private:
+  std::ostringstream out_;
+  std::string indent_;
+};
+
+}  // namespace
+
+std::string Range::to_string() const {
+  const bool has_min = min > -std::numeric_limits<double>::infinity();
+  const bool has_max = max < std::numeric_limits<double>::infinity();
+  if (has_min && has_max) {
+    return message("in ", min_allowed ? "[" : "(", min, ", ", config_text(max),
+                   max_allowed ? "]" : ")");
+  }
+  if (has_min) return message(min_allowed ? ">= " : "> ", min);
+  return has_max ? message(max_allowed ? "<= " : "< ", max) : "";
+}
+
+std::vector<ConfigField> config_fields(const Config& config) {
+  FieldCollector collector;
+  Config::visit(config, collector);
+  return collector.take();
+}
+
+std::string to_yaml(const Config& config) {
+  YamlWriter writer;
+  Config::visit(config, writer);
+  return writer.take();
+}
+
+std::vector<ConfigDifference> config_differences(const Config& before, const Config& after) {
+  const std::vector<ConfigField> a = config_fields(before), b = config_fields(after);
+  const auto value_of = [](const std::vector<ConfigField>& fields, const std::string& key) {
+    const auto found = std::find_if(fields.begin(), fields.end(),
+                                    [&](const ConfigField& field) { return field.key == key; });
+    return found == fields.end() ? std::string() : found->value;
+  };
+  std::vector<ConfigDifference> differences;
+  const auto add = [&](const ConfigField& field) {
+    const ConfigDifference difference = {field.key, value_of(a, field.key), value_of(b, field.key)};
+    const bool known =
+        std::find(differences.begin(), differences.end(), difference) != differences.end();
+    if (difference.before != difference.after && !known) differences.push_back(difference);
+  };
+  for (const ConfigField& field : a) add(field);
+  for (const ConfigField& field : b) add(field);
+  return differences;
+}
+
+std::string describe_config() {
+  std::ostringstream out;
+  for (const ConfigField& field : config_fields(Config())) {
+    out << "  " << std::left << std::setw(40)
+        << field.key + ": " + (field.value.empty() ? "\"\"" : field.value) << field.doc;
+    if (!field.allowed.empty()) out << (*field.doc.c_str() ? "; " : "") << field.allowed;
+    out << '\n';
+  }
+  return out.str();
+}
+
+}  // namespace octet

@@ -1,0 +1,237 @@
+#include "io/yaml_tree.h"
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/error.h"
+#include "file/printable.h"
+
+namespace octet {
+namespace {
+
+constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
+constexpr std::size_t kMaxDepth = 16;
+constexpr std::size_t kMaxValues = 10'000;
+
+// Builds the tree from the parser's events rather than from yaml-cpp's nodes: those hide duplicate
+// keys, anchors and aliases.
+class TreeBuilder final : public YAML::EventHandler {
+ public:
+  TreeBuilder(std::string source, bool with_position)
+      : source_(std::move(source)), with_position_(with_position) {
+    open_.push_back({});
+  }
+
+  bool has_document() const { return !open_.front().items.empty(); }
+  YamlNode take() { return std::move(open_.front().items.front()); }
+
+  std::string place(const YAML::Mark& mark) const {
+    if (!with_position_) return source_;
+    return message(source_, ":", mark.line + 1, ":", mark.column + 1);
+  }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (has_document()) fail(mark, "a second document starts here; one is allowed");
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    refuse_anchor(mark, anchor);
+    add(mark, {.kind = YamlNode::Kind::kNull, .place = place(mark)});
+  }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    fail(mark, "aliases (*name) are not allowed");
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& text) override {
+    refuse_anchor(mark, anchor);
+    refuse_tag(mark, tag);
+    if (has_control_characters(text)) {
+      fail(mark, message("\"", printable(text), "\" has control characters"));
+    }
+    add(mark, {.kind = YamlNode::Kind::kScalar,
+               .place = place(mark),
+               .text = text,
+               .quoted = tag == "!"});
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(mark, tag, anchor, YamlNode::Kind::kSequence);
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    open(mark, tag, anchor, YamlNode::Kind::kMap);
+  }
+  void OnMapEnd() override { close(); }
+
+ private:
+  [[noreturn]] void fail(const YAML::Mark& mark, const std::string& what) const {
+    throw UsageError(message(place(mark), ": ", what));
+  }
+  void refuse_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) const {
+    if (anchor != YAML::NullAnchor) fail(mark, "anchors (&name) are not allowed");
+  }
+  void refuse_tag(const YAML::Mark& mark, const std::string& tag) const {
+    if (!tag.empty() && tag != "?" && tag != "!") fail(mark, "tags (!name) are not allowed");
+  }
+
+  void count(const YAML::Mark& mark) {
+    if (++values_ > kMaxValues) fail(mark, message("more than ", kMaxValues, " values"));
+  }
+
+  bool waits_for_key() const {
+    const YamlNode& top = open_.back();
+    return top.kind == YamlNode::Kind::kMap && !key_waits_;
+  }
+
+  void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+            YamlNode::Kind kind) {
+    refuse_anchor(mark, anchor);
+    refuse_tag(mark, tag);
+    if (waits_for_key()) fail(mark, "a key must be a plain word (is a bracket left open?)");
+    if (open_.size() > kMaxDepth) fail(mark, message("nested deeper than ", kMaxDepth));
+    count(mark);
+    keys_.push_back(key_waits_ ? std::move(key_) : YamlNode::Entry());
+    key_waits_ = false;
+    open_.push_back({.kind = kind, .place = place(mark)});
+  }
+
+  void close() {
+    YamlNode node = std::move(open_.back());
+    open_.pop_back();
+    YamlNode::Entry entry = std::move(keys_.back());
+    keys_.pop_back();
+    entry.value = std::move(node);
+    append(std::move(entry));
+  }
+
+  void add(const YAML::Mark& mark, YamlNode node) {
+    count(mark);
+    if (waits_for_key()) {
+      if (node.kind != YamlNode::Kind::kScalar)
+        fail(mark, "a key must be a plain word (is a bracket left open?)");
+      if (open_.back().find(node.text) != nullptr) {
+        fail(mark, message("duplicate key \"", printable(node.text), "\""));
+      }
+      key_ = {.key = node.text, .key_place = node.place, .value = {}};
+      key_waits_ = true;
+      return;
+    }
+    key_.value = std::move(node);
+    key_waits_ = false;
+    append(std::move(key_));
+  }
+
+  void append(YamlNode::Entry entry) {
+    YamlNode& top = open_.back();
+    if (top.kind == YamlNode::Kind::kMap) {
+      top.entries.push_back(std::move(entry));
+    } else {
+      top.items.push_back(std::move(entry.value));
+    }
+  }
+
+  std::string source_;
+  bool with_position_;
+  std::vector<YamlNode> open_;         // from the document down to where the parser is
+  std::vector<YamlNode::Entry> keys_;  // the keys of the open nodes in their maps
+  YamlNode::Entry key_;                // read, its value not yet
+  bool key_waits_ = false;
+  std::size_t values_ = 0;
+};
+
+void check_text(const std::string& text, const std::string& source) {
+  if (text.size() > kMaxBytes) {
+    throw UsageError(message(source, ": ", text.size(), " bytes; at most ", kMaxBytes));
+  }
+  const auto bad = std::find_if(text.begin(), text.end(), [](char c) {
+    return has_control_characters({&c, 1}) && c != '\n' && c != '\r' && c != '\t';
+  });
+  if (bad != text.end()) {
+    throw UsageError(message(source, ": control character at byte ", bad - text.begin(),
+                             "; this is not YAML text"));
+  }
+  try {
+    nlohmann::json(text).dump();
+  } catch (const nlohmann::json::exception&) {
+    throw UsageError(message(source, ": not valid UTF-8"));
+  }
+}
+
+YamlNode build(const std::string& text, TreeBuilder builder, const std::string& source) {
+  check_text(text, source);
+  std::istringstream stream(text);
+  try {
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+  } catch (const YAML::Exception& error) {
+    throw UsageError(message(builder.place(error.mark), ": malformed YAML: ", error.msg));
+  }
+  if (builder.has_document()) return builder.take();
+  return {.kind = YamlNode::Kind::kNull, .place = source};
+}
+
+}  // namespace
+
+const YamlNode* YamlNode::find(const std::string& key) const {
+  const auto found = std::find_if(entries.begin(), entries.end(),
+                                  [&](const Entry& entry) { return entry.key == key; });
+  return found == entries.end() ? nullptr : &found->value;
+}
+
+std::string YamlNode::describe() const {
+  switch (kind) {
+    case Kind::kNull:
+      return "nothing";
+    case Kind::kScalar:
+      return (quoted ? "the text \"" : "\"") + printable(text) + "\"";
+    case Kind::kSequence:
+      return "a list";
+    case Kind::kMap:
+      return "a map";
+  }
+  return "";
+}
+
+YamlNode parse_yaml(const std::string& text, const std::string& source) {
+  return build(text, TreeBuilder(source, true), source);
+}
+
+YamlNode parse_yaml_value(const std::string& text, const std::string& place) {
+  return build(text, TreeBuilder(place, false), place);
+}
+
+void merge(YamlNode& base, const YamlNode& over) {
+  if (base.kind == YamlNode::Kind::kMap && over.kind == YamlNode::Kind::kNull) return;
+  if (base.kind != YamlNode::Kind::kMap || over.kind != YamlNode::Kind::kMap) {
+    const bool was_value =
+        base.kind == YamlNode::Kind::kScalar || base.kind == YamlNode::Kind::kSequence;
+    if (was_value && over.kind == YamlNode::Kind::kMap) {
+      throw UsageError(message(over.place, ": a map cannot take the place of ", base.describe(),
+                               " from ", base.place));
+    }
+    base = over;
+    return;
+  }
+  for (const YamlNode::Entry& entry : over.entries) {
+    const auto found =
+        std::find_if(base.entries.begin(), base.entries.end(),
+                     [&](const YamlNode::Entry& other) { return other.key == entry.key; });
+    if (found == base.entries.end()) {
+      base.entries.push_back(entry);
+    } else {
+      found->key_place = entry.key_place;
+      merge(found->value, entry.value);
+    }
+  }
+}
+
+}  // namespace octet

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "nn/leaf.h"
+#include "ops/pool.h"
+
+namespace octet {
+
+// Largest element of each window. On codes too; quantizes nothing itself.
+class MaxPool2d final : public Leaf {
+ public:
+  using Options = Pool2dOptions;
+  explicit MaxPool2d(Options options) : o_(options) {}
+  ir::ValueId lower(Lowering& lowering) const override;
+
+ private:
+  Tensor forward(Inputs x) override;
+  Tensor forward_codes(Inputs x) const override;
+
+  Options o_;
+};
+
+// Mean of each window; padding counts as zeros.
+class AvgPool2d final : public Leaf {
+ public:
+  using Options = Pool2dOptions;
+  explicit AvgPool2d(Options options) : o_(options) {}
+  ir::ValueId lower(Lowering& lowering) const override;
+
+ private:
+  Tensor forward(Inputs x) override;
+  Tensor forward_codes(Inputs x) const override;
+  void prepare(const QConfig& qconfig) override;
+
+  Options o_;
+  FakeQuantize* activation_fake_quant_ = nullptr;
+};
+
+// Mean of each map.  [N, H, W, C] -> [N, 1, 1, C]
+class GlobalAvgPool final : public Leaf {
+ public:
+  struct Options {};
+  explicit GlobalAvgPool(Options) {}
+  ir::ValueId lower(Lowering& lowering) const override;
+
+ private:
+  Tensor forward(Inputs x) override;
+  Tensor forward_codes(Inputs x) const override;
+  void prepare(const QConfig& qconfig) override;
+
+  FakeQuantize* activation_fake_quant_ = nullptr;
+};
+
+}  // namespace octet

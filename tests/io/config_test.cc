@@ -1,0 +1,394 @@
+#include "io/config.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "file/atomic_write.h"
+#include "io/config_fields.h"
+#include "io/suggest.h"
+#include "tests/file/temp_folder.h"
+
+namespace octet {
+namespace {
+
+using Overrides = std::vector<std::string>;
+
+std::string error_of(const std::string& yaml, const Overrides& overrides = {}) {
+  try {
+    parse_config(yaml, "c.yaml", overrides);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+// YAML with one value under a key such as "train.lr".
+std::string yaml_with(const std::string& key, const std::string& value) {
+  const std::size_t dot = key.find('.');
+  if (dot == std::string::npos) return message(key, ": ", value, "\n");
+  return message(key.substr(0, dot), ": {", yaml_with(key.substr(dot + 1), value), "}\n");
+}
+
+std::string one_line(std::string text) {
+  text.erase(std::remove(text.begin(), text.end(), '\n'), text.end());
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("config: an empty file gives the defaults, and every key can be written") {
+  CHECK(parse_config("", "c.yaml") == Config());
+  CHECK(parse_config("# nothing\n", "c.yaml") == Config());
+  CHECK(parse_config("train:\n", "c.yaml") == Config());
+  const Config config = parse_config(R"(
+run: {name: "a b", seed: 18446744073709551615, threads: 2}
+data:
+  name: cifar10
+  root: /d
+  batch_size: 64
+  validation_size: 5000
+  augment: {shift: 1.5, rotate_degrees: 10, scale: 0.1, shear: .2, crop_padding: 4, flip: true,
+            cutout: 8}
+model: {name: resnet20, padding: 0, init_from: x.safetensors}
+train: {epochs: 0, optimizer: sgd, lr: 5e-4, momentum: 0, nesterov: true, weight_decay: 1e-3,
+        decay_norm_and_bias: true, schedule: one_cycle, warmup_epochs: 0.5, label_smoothing: 0.1,
+        clip_grad_norm: 1, ema_decay: 0.999, precision: fp32}
+quantize:
+  method: qat
+  epochs: 3
+  lr: 1e-3
+  schedule: constant
+  warmup_epochs: 1
+  calibration_batches: 4
+  freeze_observer_epoch: 1000
+  freeze_bn_epoch: 2
+  weight: {observer: moving_average, qscheme: per_tensor_symmetric, bits: 7}
+  activation: {observer: min_max, averaging_constant: 0.1, bits: 6}
+  layers:
+    layer1.0.conv2: {weight: {bits: 8}}
+    fc: {activation: {observer: moving_average}}
+checkpoint: {every_seconds: 0, keep: 1}
+)",
+                                     "c.yaml");
+  CHECK(config.run == RunConfig{"a b", 18446744073709551615u, 2});
+  CHECK(config.data == DataConfig{"cifar10", "/d", 64, 5000, {1.5, 10, 0.1, 0.2, 4, true, 8}});
+  CHECK(config.model == ModelConfig{"resnet20", 0, "x.safetensors"});
+  CHECK(config.train == TrainConfig{0, TrainConfig::Optimizer::kSgd, 5e-4, 0, true, 1e-3, true,
+                                    TrainConfig::Schedule::kOneCycle, 0.5, 0.1, 1, 0.999,
+                                    TrainConfig::Precision::kFp32});
+  const WeightQuantizeConfig weight = {ObserverKind::kMovingAverage,
+                                       WeightQuantizeConfig::QScheme::kPerTensorSymmetric, 7};
+  const ActivationQuantizeConfig activation = {ObserverKind::kMinMax, 0.1, 6};
+  CHECK(config.quantize.weight == weight);
+  CHECK(config.quantize.activation == activation);
+  // What a layer leaves out is what the whole model has.
+  REQUIRE(config.quantize.layers.size() == 2);
+  const LayerQuantizeConfig conv2 = {{weight.observer, weight.qscheme, 8}, activation};
+  CHECK(config.quantize.layers.at("layer1.0.conv2") == conv2);
+  CHECK(config.quantize.layers.at("fc").weight == weight);
+  CHECK(config.quantize.layers.at("fc").activation.observer == ObserverKind::kMovingAverage);
+  CHECK(config.checkpoint == CheckpointConfig{0, 1});
+
+  CHECK(parse_config(to_yaml(config), "c.yaml") == config);
+  CHECK(to_yaml(parse_config(to_yaml(config), "c.yaml")) == to_yaml(config));
+}
+
+TEST_CASE("config: texts and numbers survive being written, whatever they look like") {
+  for (const char* text :
+       {"",   "true", "false", "null",   "~",    "1.5", "0x1",  "a b", "a: b",  "- x",
+        "#c", "'q'",  "\"q\"", "\\",     "{",    "[",   "&a",   "*a",  "!t",    "%",
+        "@",  "é",    " lead", "trail ", "a #b", "on",  "NULL", "-",   "/x/y.z"}) {
+    Config config;
+    config.run.name = text;
+    config.quantize.layers[text] = {};
+    config.train.lr = 0.1 + 0.2;
+    config.train.weight_decay = 1e-300;
+    CAPTURE(text);
+    CHECK(parse_config(to_yaml(config), "c.yaml") == config);
+  }
+}
+
+TEST_CASE("config: bad input, each with its place and its reason") {
+  const struct {
+    const char* yaml;
+    const char* error;
+  } cases[] = {
+      {"train:\n  learning_rate: 1\n",
+       "c.yaml:2:3: unknown key \"learning_rate\" in train; did you mean \"lr\"? (keys: epochs, "
+       "optimizer, lr, momentum, nesterov, weight_decay, decay_norm_and_bias, schedule, "
+       "warmup_epochs, label_smoothing, clip_grad_norm, ema_decay, precision)"},
+      {"trian: {}\n",
+       "c.yaml:1:1: unknown key \"trian\"; did you mean \"train\"? (keys: run, data, model, train, "
+       "quantize, checkpoint)"},
+      {"train: {batch_size: 1}",
+       "c.yaml:1:9: unknown key \"batch_size\" in train; did you mean \"data.batch_size\"? (keys:"},
+      {"lr: 1", "c.yaml:1:1: unknown key \"lr\"; did you mean \"train.lr\" or \"quantize.lr\"?"},
+      {"train: {zzzzzz: 1}", "c.yaml:1:9: unknown key \"zzzzzz\" in train (keys: epochs,"},
+      {"train: {\"a\\x1b\": 1}", "c.yaml:1:9: \"a\\x1b\" has control characters"},
+      {"quantize: {layers: {fc: {wieght: {}}}}",
+       "c.yaml:1:26: unknown key \"wieght\" in quantize.layers.fc; did you mean \"weight\"?"},
+      {"train: {lr: 1}\ntrain: {lr: 2}\n", "c.yaml:2:1: duplicate key \"train\""},
+      {"train:\n  lr: 1\n  lr: 1\n", "c.yaml:3:3: duplicate key \"lr\""},
+      {"quantize: {layers: {a: {}, a: {}}}", "c.yaml:1:28: duplicate key \"a\""},
+      {"train: 5", "c.yaml:1:8: train expects a map of keys, got \"5\""},
+      {"train: [1]", "c.yaml:1:8: train expects a map of keys, got a list"},
+      {"- 1", "c.yaml:1:1: the file expects a map of keys, got a list"},
+      {"hello", "c.yaml:1:1: the file expects a map of keys, got \"hello\""},
+      {"quantize: {layers: [a]}", "quantize.layers expects a map of layers, got a list"},
+      {"train: {lr: fast}", "c.yaml:1:13: train.lr expects a number, got \"fast\""},
+      {"train: {lr: \"1\"}", "train.lr expects a number, got the text \"1\""},
+      {"train: {lr: }", "train.lr expects a number, got nothing"},
+      {"train: {lr: [1]}", "train.lr expects a number, got a list"},
+      {"train: {lr: 0.1x}", "train.lr expects a number, got \"0.1x\""},
+      {"train: {lr: 0}", "c.yaml:1:13: train.lr must be > 0, got 0"},
+      {"train: {lr: -.1}", "train.lr must be > 0, got -.1"},
+      {"train: {lr: nan}", "train.lr must be > 0, got nan"},
+      {"train: {lr: inf}", "train.lr must be > 0, got inf"},
+      {"train: {lr: 1e999}", "train.lr must be > 0, got 1e999"},
+      {"train: {momentum: 1}", "train.momentum must be in [0, 1), got 1"},
+      {"train: {epochs: 1.5}", "train.epochs expects a whole number, got \"1.5\""},
+      {"train: {epochs: 1e3}", "train.epochs expects a whole number, got \"1e3\""},
+      {"train: {epochs: -1}", "train.epochs must be in [0, 1e+05], got -1"},
+      {"train: {epochs: 99999999999}", "train.epochs must be in [0, 1e+05], got 99999999999"},
+      {"run: {seed: -1}", "run.seed expects a whole number of at least 0, got \"-1\""},
+      {"run: {seed: 18446744073709551616}", "run.seed must be a number that the type can hold"},
+      {"train: {nesterov: yes}", "train.nesterov expects true or false, got \"yes\""},
+      {"train: {nesterov: 1}", "train.nesterov expects true or false, got \"1\""},
+      {"train: {nesterov: \"true\"}", "expects true or false, got the text \"true\""},
+      {"run: {name: true}", "run.name expects a text, got \"true\""},
+      {"run: {name: {}}", "run.name expects a text, got a map"},
+      {"run: {name: ~}", "run.name expects a text, got nothing"},
+      {"train: {schedule: cosin}",
+       "c.yaml:1:19: train.schedule does not know \"cosin\"; did you mean \"cosine\"? (values: "
+       "constant, cosine, one_cycle)"},
+      {"train: {schedule: 5}", "train.schedule does not know \"5\" (values:"},
+      {"train: {schedule: [x]}", "train.schedule expects one of constant, cosine, one_cycle"},
+      {"quantize: {method: dynamic}",
+       "c.yaml:1:20: quantize.method \"dynamic\" is not implemented yet"},
+      {"quantize: {method: weight_only}", "\"weight_only\" is not implemented yet"},
+      {"quantize: {method: fp16}", "\"fp16\" is not implemented yet"},
+      {"quantize: {weight: {bits: 9}}", "quantize.weight.bits must be in [2, 8], got 9"},
+      {"checkpoint: {keep: 0}", "checkpoint.keep must be in [1, 2], got 0"},
+      {"train: &a {lr: 1}", "anchors (&name) are not allowed"},
+      {"train: {lr: &a 1}", "anchors (&name) are not allowed"},
+      {"train: *a", "c.yaml:1:8: malformed YAML"},
+      {"run: &a {name: x}\ndata: *a", "anchors (&name) are not allowed"},
+      {"train: {lr: !!float 1}", "c.yaml:1:13: tags (!name) are not allowed"},
+      {"train: !x {lr: 1}", "tags (!name) are not allowed"},
+      {"train: {<<: {lr: 1}}", "unknown key \"<<\" in train"},
+      {"train: {lr: 1", "malformed YAML"},
+      {"train: {lr: @}", "malformed YAML"},
+      {"train: {[a]: 1}", "a key must be a plain word"},
+      {"train: {~: 1}", "a key must be a plain word"},
+      {"a: 1\n---\nb: 1\n", "a second document"},
+      {"train: [[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]", "nested deeper than 16"},
+      {"run: {name: \xff}", "c.yaml: not valid UTF-8"},
+      {"run: {name: \x01}", "c.yaml: control character at byte 12"},
+      {"_base_: {a: 1}", "c.yaml:1:9: _base_ expects a path or a list of paths, got a map"},
+      {"_base_: none.yaml", "c.yaml:1:9: cannot open \"none.yaml\": No such file or directory"},
+      {"run: {_base_: x}", "unknown key \"_base_\" in run"},
+  };
+  for (const auto& item : cases) {
+    CAPTURE(item.yaml);
+    const std::string error = error_of(item.yaml);
+    CAPTURE(error);
+    CHECK(error.find(item.error) != std::string::npos);
+    CHECK(error.rfind("c.yaml:", 0) == 0);
+  }
+  CHECK(error_of(std::string((1 << 20) + 1, ' ')).find("at most 1048576") != std::string::npos);
+  std::string many = "quantize:\n  layers:\n";
+  for (int i = 0; i < 20000; ++i) many += message("    a", i, ": {}\n");
+  CHECK(error_of(many).find("more than 10000 values") != std::string::npos);
+  CHECK(error_of(std::string(200000, '[')).rfind("c.yaml:1:1: ", 0) == 0);
+  CHECK(error_of(std::string(200000, '[') + std::string(200000, ']')).rfind("c.yaml:1:", 0) == 0);
+}
+
+TEST_CASE("config: --set overrides, with the same checks") {
+  const Config config =
+      parse_config("train: {lr: 1}", "c.yaml",
+                   {"train.lr=0.5", "train.lr=5e-2", "run.name=a=b",
+                    "data.augment={shift: 2, flip: true}", "data.augment.shift=1",
+                    "quantize.layers={layer1.conv: {weight: {bits: 4}}}", "model.init_from=\"\""});
+  CHECK(config.train.lr == 0.05);
+  CHECK(config.run.name == "a=b");
+  CHECK(config.data.augment.shift == 1.0);
+  CHECK(config.data.augment.flip);
+  CHECK(config.quantize.layers.at("layer1.conv").weight.bits == 4);
+
+  const struct {
+    const char* text;
+    const char* error;
+  } cases[] = {
+      {"train.lrr=1", "unknown key \"lrr\" in train; did you mean \"lr\"? (keys: epochs,"},
+      {"trian.lr=1", "unknown key \"trian\"; did you mean \"train\"? (keys: run,"},
+      {"lr=1", "unknown key \"lr\"; did you mean \"train.lr\" or \"quantize.lr\"?"},
+      {"train.lr", "expects key=value, such as train.lr=0.1"},
+      {"=1", "expects key=value, such as train.lr=0.1"},
+      {"", "expects key=value, such as train.lr=0.1"},
+      {".=1", "unknown key \"\""},
+      {"train.=1", "unknown key \"\" in train"},
+      {"train.lr=", "train.lr expects a number, got nothing"},
+      {"train.lr=fast", "train.lr expects a number, got \"fast\""},
+      {"train.lr=0", "train.lr must be > 0, got 0"},
+      {"train.lr=[", "a key must be a plain word (is a bracket left open?)"},
+      {"train.lr=@", "malformed YAML"},
+      {"train.lr.x=1", "a map cannot take the place of \"1\" from c.yaml:1:13"},
+      {"train=5", "train expects a map of keys, got \"5\""},
+      {"train={lr: 1, lr: 2}", "duplicate key \"lr\""},
+      {"quantize.method=fp16", "quantize.method \"fp16\" is not implemented yet"},
+      {"_base_=x", "unknown key \"_base_\""},
+  };
+  for (const auto& item : cases) {
+    CAPTURE(item.text);
+    const std::string error = error_of("train: {lr: 1}", {item.text});
+    CAPTURE(error);
+    CHECK(error.rfind(std::string("--set ") + item.text + ": " + item.error, 0) == 0);
+  }
+}
+
+TEST_CASE("config: _base_ merges left to right, relative to its file; cycles are found") {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder / "base");
+  atomic_write(folder / "base/a.yaml", "train: {lr: 1, epochs: 1}\nrun: {name: a}\n");
+  atomic_write(folder / "base/b.yaml", "_base_: a.yaml\ntrain: {lr: 2}\n");
+  atomic_write(folder / "base/c.yaml", "train: {lr: 3, momentum: 0.5}\n");
+  atomic_write(folder / "x.yaml", "_base_: [base/b.yaml, base/c.yaml]\ntrain: {momentum: 0.25}\n");
+  const Config config = load_config(folder / "x.yaml", {"run.seed=7"});
+  CHECK(config.run == RunConfig{"a", 7, 0});
+  CHECK(config.train.lr == 3.0);
+  CHECK(config.train.epochs == 1);
+  CHECK(config.train.momentum == 0.25);
+
+  const auto error_of_file = [&](const std::string& name) {
+    try {
+      load_config(folder / name);
+    } catch (const UsageError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  atomic_write(folder / "1.yaml", "_base_: 2.yaml\n");
+  atomic_write(folder / "2.yaml", "_base_: [base/a.yaml, ./1.yaml]\n");
+  CHECK(error_of_file("1.yaml") ==
+        (folder / "2.yaml") + ":1:23: _base_ \"" + (folder / "1.yaml") + "\" leads back to itself");
+  atomic_write(folder / "base/bad.yaml", "train:\n  lrr: 1\n");
+  atomic_write(folder / "y.yaml", "_base_: base/bad.yaml\n");
+  CHECK(error_of_file("y.yaml").rfind((folder / "base/bad.yaml") + ":2:3: unknown key \"lrr\"",
+                                      0) == 0);
+  // Each level names the one before it twice: 2^30 files if nobody counted.
+  atomic_write(folder / "d0.yaml", "{}");
+  for (int i = 1; i <= 30; ++i) {
+    const std::string before = message("d", i - 1, ".yaml");
+    atomic_write(folder / message("d", i, ".yaml"),
+                 message("_base_: [", before, ", ", before, "]\n"));
+  }
+  CHECK(error_of_file("d30.yaml").find("more than 100 files") != std::string::npos);
+  CHECK(error_of_file("none.yaml") ==
+        "cannot open \"" + (folder / "none.yaml") + "\": No such file or directory");
+}
+
+TEST_CASE("config: the file is looked for as given, then in the folder of configs") {
+  const TempFolder folder;
+  atomic_write(folder / "lenet_qat.yaml", "{}");
+  CHECK(find_config("lenet_qat.yaml", folder.path()) == folder / "lenet_qat.yaml");
+  CHECK(find_config(folder / "lenet_qat.yaml", "configs") == folder / "lenet_qat.yaml");
+  const std::string error = "there is no config \"lenet_qta.yaml\", nor \"" +
+                            (folder / "lenet_qta.yaml") + "\"; did you mean \"lenet_qat.yaml\"? (" +
+                            folder.path() + " has: lenet_qat.yaml)";
+  CHECK_THROWS_WITH_AS(find_config("lenet_qta.yaml", folder.path()), error.c_str(), UsageError);
+}
+
+TEST_CASE("config: differences are named with both values") {
+  Config a, b;
+  CHECK(config_differences(a, b).empty());
+  b.train.lr = 0.25;
+  b.train.epochs = 11;
+  b.quantize.layers["fc"] = {};
+  const auto differences = config_differences(a, b);
+  REQUIRE(differences.size() == 8);
+  CHECK(differences[0] == ConfigDifference{"train.epochs", "10", "11"});
+  CHECK(differences[1] == ConfigDifference{"train.lr", "0.05", "0.25"});
+  CHECK(differences[2] == ConfigDifference{"quantize.layers.fc.weight.observer", "", "min_max"});
+}
+
+TEST_CASE("config: every key has its line of help, takes its own default and no wrong type") {
+  const std::string help = describe_config();
+  std::set<std::string> keys;
+  for (const ConfigField& field : config_fields(Config())) {
+    CAPTURE(field.key);
+    CHECK(keys.insert(field.key).second);
+    CHECK(help.find(message("  ", field.key, ": ")) != std::string::npos);
+    const std::string value = field.value.empty() ? "\"\"" : field.value;
+    CHECK(parse_config(one_line(yaml_with(field.key, value)), "c.yaml") == Config());
+    for (const char* wrong : {"[1, 2]", "{a: 1}", "~"}) {
+      CAPTURE(wrong);
+      CHECK(error_of(one_line(yaml_with(field.key, wrong))).find(field.key + " ") !=
+            std::string::npos);
+    }
+  }
+  CHECK(keys.size() == 46);
+}
+
+TEST_CASE("edit distance counts insertions, deletions, substitutions and swaps") {
+  CHECK(edit_distance("", "") == 0);
+  CHECK(edit_distance("", "abc") == 3);
+  CHECK(edit_distance("lr", "rl") == 1);
+  CHECK(edit_distance("epochs", "epohcs") == 1);
+  CHECK(edit_distance("momentum", "momentm") == 1);
+  CHECK(edit_distance("kitten", "sitting") == 3);
+  CHECK(nearest("xyz", {"lr", "epochs"}).empty());
+}
+
+// 200 random slips of one letter (left out, doubled or foreign, replaced, swapped) in random keys.
+TEST_CASE("config: no misspelled key is accepted, and the right one is suggested") {
+  const std::vector<ConfigField> fields = config_fields(Config());
+  std::set<std::string> known;
+  for (const ConfigField& field : fields) {
+    for (std::size_t dot = 0; dot != std::string::npos; dot = field.key.find('.', dot + 1)) {
+      known.insert(field.key.substr(0, dot == 0 ? std::string::npos : dot));
+    }
+  }
+  Rng rng(3, RngPurpose::kTest);
+  int right = 0, accepted = 0, trials = 0;
+  while (trials < 200) {
+    const std::string& key = fields[rng.below(static_cast<std::uint32_t>(fields.size()))].key;
+    std::vector<std::string> words = {""};
+    for (const char c : key) c == '.' ? words.push_back("") : words.back().push_back(c);
+    const std::size_t which = rng.below(static_cast<std::uint32_t>(words.size()));
+    const std::string original = words[which];
+    std::string& word = words[which];
+    const std::size_t at = rng.below(static_cast<std::uint32_t>(word.size()));
+    const char letter = static_cast<char>('a' + rng.below(26));
+    switch (rng.below(4)) {
+      case 0:
+        word.erase(at, 1);
+        break;
+      case 1:
+        word.insert(at, 1, letter);
+        break;
+      case 2:
+        word[at] = letter;
+        break;
+      default:
+        if (at + 1 < word.size()) std::swap(word[at], word[at + 1]);
+    }
+    const std::string section = join({words.begin(), words.begin() + std::ptrdiff_t(which)}, ".");
+    if (word.empty() || known.count(join_key(section, word)) != 0) continue;
+    ++trials;
+    const std::string typo = join(words, ".");
+    CAPTURE(typo);
+    const std::string error = error_of("", {typo + "=1"});
+    if (error.empty()) ++accepted;
+    if (error.find(message("; did you mean \"", original, "\"?")) != std::string::npos) ++right;
+  }
+  CAPTURE(right);
+  CHECK(accepted == 0);
+  CHECK(right >= 190);
+}
+
+}  // namespace octet
