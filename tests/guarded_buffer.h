@@ -1,11 +1,13 @@
 #pragma once
 
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace octet::testing {
@@ -88,6 +90,27 @@ class GuardedRows {
   std::size_t page_, row_pages_ = 0, mapped_bytes_ = 0;
   std::uint8_t* mapped_ = nullptr;
   std::uint8_t* data_ = nullptr;
+};
+
+// While it lives, an access to a guard page prints `line` (what was running) before the test fails.
+class FaultReport {
+ public:
+  explicit FaultReport(const std::string& line) {
+    text_ = line + "\n";
+    struct sigaction action = {};
+    action.sa_handler = [](int) {  // then the instruction is tried again, under the old handler
+      [[maybe_unused]] const auto written = write(STDERR_FILENO, text_.data(), text_.size());
+      sigaction(SIGSEGV, &before_, nullptr);
+    };
+    sigaction(SIGSEGV, &action, &before_);
+  }
+  FaultReport(const FaultReport&) = delete;
+  FaultReport& operator=(const FaultReport&) = delete;
+  ~FaultReport() { sigaction(SIGSEGV, &before_, nullptr); }
+
+ private:
+  inline static std::string text_;
+  inline static struct sigaction before_;
 };
 
 }  // namespace octet::testing

@@ -25,6 +25,7 @@ void u8s8_gemm_6x16_avxvnni_as_avx512vl(const GemmArgs&, std::int32_t*, std::ptr
 
 namespace {
 
+using testing::FaultReport;
 using testing::Guard;
 using testing::GuardedBuffer;
 using testing::GuardedRows;
@@ -40,6 +41,7 @@ enum class Codes { kRandom, kSmall, kAll0, kAll255 };
 enum class Weights { kRandom, kSmall, kAllMinus128, kAll127, kExtremes };
 
 struct Problem {
+  std::int64_t index = -1;  // of random_problem
   std::int64_t m = 1, n = 1, k = 1;
   std::int64_t a_gap = 0, c_gap = 0;  // stride minus row length
   Codes codes = Codes::kRandom;
@@ -50,14 +52,16 @@ struct Problem {
   std::vector<std::uint8_t> a;  // [m, k]
   std::vector<std::int8_t> w;   // [n, k]
   std::vector<std::int32_t> bias, multiplier, shift;
-
-  std::string to_string() const {
-    return message("m=", m, " n=", n, " k=", k, " a_stride=", k + a_gap, " c_stride=", n + c_gap,
-                   " codes=", static_cast<int>(codes), " weights=", static_cast<int>(weights),
-                   " guard=", static_cast<int>(guard), " max_shift=", max_shift,
-                   " zero_point=", zero_point, " clamps=", clamp_min, "..", clamp_max);
-  }
 };
+
+// The line to repeat a failure with.
+std::string describe(const GemmKernel& kernel, const Problem& p) {
+  return message(kernel.name, " OCTET_TEST_CASE=", p.index, " m=", p.m, " n=", p.n, " k=", p.k,
+                 " a_stride=", p.k + p.a_gap, " c_stride=", p.n + p.c_gap,
+                 " codes=", static_cast<int>(p.codes), " weights=", static_cast<int>(p.weights),
+                 " guard=", static_cast<int>(p.guard), " max_shift=", p.max_shift,
+                 " zero_point=", p.zero_point, " clamps=", p.clamp_min, "..", p.clamp_max);
+}
 
 std::int64_t uniform(Rng& rng, std::int64_t low, std::int64_t high) {
   return low + rng.below(static_cast<std::uint32_t>(high - low + 1));
@@ -109,6 +113,7 @@ Problem random_problem(const GemmKernel& kernel, std::int64_t index) {
   Rng rng(kSeed, RngPurpose::kTest, 0, static_cast<std::uint32_t>(index));
   const std::int64_t mr = kernel.mr, nr = kernel.nr;
   Problem p;
+  p.index = index;
   p.m = pick<std::int64_t>(rng, {1, 1, 2, 3, 4, 5, mr, mr + 1, 2 * mr - 1, 2 * mr + 1, 13, 25});
   p.n = pick<std::int64_t>(
       rng, {1, 2, 3, 4, 6, 10, 15, 16, 17, 31, 33, 63, 64, 65, 84, 120, nr, nr + 1, 2 * nr - 1});
@@ -181,9 +186,11 @@ std::string difference(const Problem& p, const GuardedBuffer<C>& c, C canary,
   return "";
 }
 
-// Runs one problem through both entry points. Rows of `a` come from `a` with `a_stride`.
+// Runs one problem through both entry points, with rows of `a` that are `a_stride` apart. Says what
+// is wrong; "" if nothing is.
 std::string run(const GemmKernel& kernel, const Problem& p, const std::uint8_t* a,
                 std::ptrdiff_t a_stride) {
+  const FaultReport report("touched a guard page: " + describe(kernel, p));
   GuardedBuffer<std::byte> packed(packed_weight_bytes(kernel, p.n, p.k), p.guard);
   pack_weights(kernel, p.w.data(), p.n, p.k, packed.data());
   const auto channels = static_cast<std::size_t>((p.n + kernel.nr - 1) / kernel.nr * kernel.nr);
@@ -206,13 +213,13 @@ std::string run(const GemmKernel& kernel, const Problem& p, const std::uint8_t* 
   std::fill(c32.begin(), c32.end(), 0x5A5A5A5A);
   kernel.gemm_s32(args, c32.data(), stride);
   const std::string s32 = difference<std::int32_t>(p, c32, 0x5A5A5A5A, acc);
-  if (!s32.empty()) return "s32 " + s32;
+  if (!s32.empty()) return "s32 " + s32 + " in " + describe(kernel, p);
 
   GuardedBuffer<std::uint8_t> c8(size, p.guard);
   std::fill(c8.begin(), c8.end(), std::uint8_t{0x5A});
   kernel.gemm_u8(args, c8.data(), stride);
   const std::string u8 = difference<std::uint8_t>(p, c8, 0x5A, codes_of(p, acc));
-  return u8.empty() ? "" : "u8 " + u8;
+  return u8.empty() ? "" : "u8 " + u8 + " in " + describe(kernel, p);
 }
 
 std::string run(const GemmKernel& kernel, const Problem& p) {
@@ -240,8 +247,6 @@ void test_random_shapes(const GemmKernel& kernel) {
   std::int64_t ran = 0;
   for (std::int64_t index = only < 0 ? 0 : only; index < (only < 0 ? count : only + 1); ++index) {
     const Problem p = random_problem(kernel, index);
-    INFO("reproduce with OCTET_TEST_CASE=", index, ": ", std::string(kernel.name), " ",
-         p.to_string());
     REQUIRE(run(kernel, p) == "");
     ++ran;
   }
@@ -283,7 +288,6 @@ void test_epilogue(const GemmKernel& kernel) {
       p.zero_point = zero_point;
       p.clamp_min = zero_point == 128 ? 100 : 0;
       p.clamp_max = zero_point == 128 ? 200 : 255;
-      INFO(std::string(kernel.name), " shift=", shift, " zero_point=", zero_point);
       REQUIRE(run(kernel, p) == "");
       for (const int code : codes_of(p, accumulators(p))) {
         inside += code > p.clamp_min && code < p.clamp_max;
@@ -308,7 +312,6 @@ void test_row_ends(const GemmKernel& kernel) {
       for (std::int64_t i = 0; i < m; ++i) {
         std::copy_n(p.a.begin() + i * k, k, a.row(static_cast<std::size_t>(i)));
       }
-      INFO(std::string(kernel.name), " ", p.to_string());
       REQUIRE(run(kernel, p, a.row(0), static_cast<std::ptrdiff_t>(a.stride())) == "");
     }
   }
@@ -325,7 +328,6 @@ void test_many_rows(const GemmKernel& kernel) {
     p.max_shift = 3;
     fill_operands(p, rng);
     fill_epilogue(p, rng);
-    INFO(std::string(kernel.name), " ", p.to_string());
     REQUIRE(run(kernel, p) == "");
   }
 }
@@ -344,7 +346,6 @@ void test_longest_sum(const GemmKernel& kernel) {
     p.bias = {0, 25000000, -25000000};
     p.multiplier = {1000, 100, 10};
     p.shift = {0, 0, 0};
-    INFO(std::string(kernel.name), " ", p.to_string());
     REQUIRE(run(kernel, p) == "");
   }
 }
