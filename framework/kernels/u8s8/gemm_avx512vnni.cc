@@ -50,9 +50,12 @@ struct Kernel {
                                                   const std::int32_t (&a)[Rows],
                                                   const std::int8_t* w) {
     __m512i weights[kVectors];
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) weights[v] = _mm512_load_si512(w + 64 * v);
+#pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
       const __m512i broadcast = _mm512_set1_epi32(a[r]);
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
         acc[r][v] = _mm512_dpbusd_epi32(acc[r][v], broadcast, weights[v]);
       }
@@ -63,31 +66,40 @@ struct Kernel {
   static void run(const Tile& tile, C* c, std::ptrdiff_t c_stride) {
     const Epilogue& e = *tile.epilogue;
     __m512i acc[Rows][kVectors];
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       const __m512i bias = load(e.bias + tile.first + 16 * v);
+#pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) acc[r][v] = bias;
     }
 
     const auto* w = static_cast<const std::int8_t*>(tile.panel);
     const std::uint8_t* a = tile.a;
+    const std::int64_t whole = tile.k / 4, tail = tile.k % 4;
     std::int32_t words[Rows];
-    for (std::int64_t p = tile.k; p >= 4; p -= 4, a += 4, w += 4 * kNr) {
+    if (tail != 0) {
+#pragma GCC unroll 8
+      for (int r = 0; r < Rows; ++r) words[r] = load_tail(a + 4 * whole + r * tile.a_stride, tail);
+      multiply_add<Rows>(acc, words, w + 4 * kNr * whole);
+    }
+    for (std::int64_t p = 0; p < whole; ++p, a += 4, w += 4 * kNr) {
+#pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) words[r] = load_4(a + r * tile.a_stride);
       multiply_add<Rows>(acc, words, w);
     }
-    if (const std::int64_t tail = tile.k % 4; tail != 0) {
-      for (int r = 0; r < Rows; ++r) words[r] = load_tail(a + r * tile.a_stride, tail);
-      multiply_add<Rows>(acc, words, w);
-    }
 
-    // Pins the accumulators to registers here: GCC 12 otherwise spills them inside the loop.
+// Pins the accumulators to registers (gemm_tiles.h).
+#pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) asm volatile("" : "+v"(acc[r][v]));
     }
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       const std::int64_t left = tile.columns - 16 * v;
       if (left <= 0) break;
       const auto mask = static_cast<__mmask16>(left >= 16 ? 0xFFFF : (1 << left) - 1);
+#pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) {
         store(c + r * c_stride + 16 * v, mask, acc[r][v], e, tile.first + 16 * v);
       }

@@ -27,6 +27,7 @@ struct Kernel {
   [[gnu::always_inline]] static void multiply_add(__m256i (&acc)[Rows][2],
                                                   const std::int32_t (&a)[Rows], const __m256i* w) {
     const __m256i w0 = _mm256_load_si256(w), w1 = _mm256_load_si256(w + 1);
+#pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
       const __m256i broadcast = _mm256_set1_epi32(a[r]);
       acc[r][0] = OCTET_DPBUSD(acc[r][0], broadcast, w0);
@@ -38,8 +39,10 @@ struct Kernel {
   static void run(const Tile& tile, C* c, std::ptrdiff_t c_stride) {
     const Epilogue& e = *tile.epilogue;
     __m256i acc[Rows][2];
+#pragma GCC unroll 8
     for (int v = 0; v < 2; ++v) {
       const __m256i bias = load_8(e.bias + tile.first + 8 * v);
+#pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) acc[r][v] = bias;
     }
 
@@ -47,16 +50,20 @@ struct Kernel {
     const std::uint8_t* a = tile.a;
     std::int32_t words[Rows];
     for (std::int64_t p = tile.k; p >= 4; p -= 4, a += 4, w += 2) {
+#pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) words[r] = load_4(a + r * tile.a_stride);
       multiply_add<Rows>(acc, words, w);
     }
     if (const std::int64_t tail = tile.k % 4; tail != 0) {
+#pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) words[r] = load_tail(a + r * tile.a_stride, tail);
       multiply_add<Rows>(acc, words, w);
     }
 
-    // Pins the accumulators to registers here: GCC 12 otherwise spills them inside the loop.
+    // Pins the accumulators to registers (gemm_tiles.h).
+#pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) asm volatile("" : "+x"(acc[r][0]), "+x"(acc[r][1]));
+#pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
       store_16(c + r * c_stride, acc[r], e, tile.first, tile.columns);
     }

@@ -34,10 +34,12 @@ int32x4_t requantize(int32x4_t acc, const Epilogue& e, std::int64_t column) {
 void store(std::int32_t* c, const int32x4_t (&acc)[4], const Epilogue&, std::int64_t,
            std::int64_t columns) {
   if (columns == 16) {
+#pragma GCC unroll 8
     for (int v = 0; v < 4; ++v) vst1q_s32(c + 4 * v, acc[v]);
     return;
   }
   std::int32_t all[16];
+#pragma GCC unroll 8
   for (int v = 0; v < 4; ++v) vst1q_s32(all + 4 * v, acc[v]);
   for (std::int64_t j = 0; j < columns; ++j) c[j] = all[j];
 }
@@ -45,6 +47,7 @@ void store(std::int32_t* c, const int32x4_t (&acc)[4], const Epilogue&, std::int
 void store(std::uint8_t* c, const int32x4_t (&acc)[4], const Epilogue& e, std::int64_t column,
            std::int64_t columns) {
   int16x4_t words[4];
+#pragma GCC unroll 8
   for (int v = 0; v < 4; ++v) words[v] = vmovn_s32(requantize(acc[v], e, column + 4 * v));
   const uint8x16_t codes = vcombine_u8(vqmovun_s16(vcombine_s16(words[0], words[1])),
                                        vqmovun_s16(vcombine_s16(words[2], words[3])));
@@ -68,8 +71,11 @@ struct Kernel {
                                                   const int8x16_t (&a)[Rows],
                                                   const std::int8_t* w) {
     int8x16_t weights[4];
+#pragma GCC unroll 8
     for (int v = 0; v < 4; ++v) weights[v] = vld1q_s8(w + 16 * v);
+#pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 8
       for (int v = 0; v < 4; ++v) acc[r][v] = vdotq_laneq_s32(acc[r][v], weights[v], a[r], Lane);
     }
   }
@@ -79,9 +85,11 @@ struct Kernel {
     const Epilogue& e = *tile.epilogue;
     const auto* sums = static_cast<const std::int32_t*>(tile.panel);
     int32x4_t acc[Rows][4];
+#pragma GCC unroll 8
     for (int v = 0; v < 4; ++v) {
       const int32x4_t start =
           vaddq_s32(vld1q_s32(e.bias + tile.first + 4 * v), vld1q_s32(sums + 4 * v));
+#pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) acc[r][v] = start;
     }
 
@@ -90,6 +98,7 @@ struct Kernel {
     int8x16_t codes[Rows];
     std::int64_t p = tile.k;
     for (; p >= 16; p -= 16, a += 16, w += 16 * kNr) {
+#pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) codes[r] = signed_codes(vld1q_u8(a + r * tile.a_stride));
       multiply_add<0, Rows>(acc, codes, w);
       multiply_add<1, Rows>(acc, codes, w + 4 * kNr);
@@ -97,6 +106,7 @@ struct Kernel {
       multiply_add<3, Rows>(acc, codes, w + 12 * kNr);
     }
     for (; p > 0; p -= 4, a += 4, w += 4 * kNr) {
+#pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) {
         const std::uint8_t* row = a + r * tile.a_stride;
         const std::int32_t word = p >= 4 ? load_4(row) : load_tail(row, p);
@@ -105,10 +115,13 @@ struct Kernel {
       multiply_add<0, Rows>(acc, codes, w);
     }
 
-    // Pins the accumulators to registers here: GCC 12 otherwise spills them inside the loop.
+    // Pins the accumulators to registers (gemm_tiles.h).
+#pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 8
       for (int v = 0; v < 4; ++v) asm volatile("" : "+w"(acc[r][v]));
     }
+#pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
       store(c + r * c_stride, acc[r], e, tile.first, tile.columns);
     }
