@@ -15,21 +15,28 @@ int num_threads();
 // Processors that this process may run on.
 int available_processors();
 
-// Calls body(i) for every i in [0, count), on num_threads() threads. `body` must not throw, and
-// what it computes must depend on i alone, never on the thread: results are then the same for every
-// number of threads. The items are a function of the problem (tiles, images), so callers never ask
-// how many threads there are. One thread, or one item, does not enter an OpenMP region.
+// Calls body(i, worker) for every i in [0, count), on num_threads() threads. `worker` <
+// num_threads() is the thread's own number, for scratch memory that is written before it is read.
+// `body` must not throw, and what it computes must depend on i alone: results are then the same for
+// every number of threads. The items are a function of the problem (tiles, images). One thread, or
+// one item, does not enter an OpenMP region.
 template <class Body>
-void parallel_for(std::int64_t count, const Body& body) {
+void parallel_for_workers(std::int64_t count, const Body& body) {
 #ifdef _OPENMP
   const int threads = num_threads();
   if (threads > 1 && count > 1 && !omp_in_parallel()) {
 #pragma omp parallel for schedule(static) num_threads(threads)
-    for (std::int64_t i = 0; i < count; ++i) body(i);
+    for (std::int64_t i = 0; i < count; ++i) body(i, omp_get_thread_num());
     return;
   }
 #endif
-  for (std::int64_t i = 0; i < count; ++i) body(i);
+  for (std::int64_t i = 0; i < count; ++i) body(i, 0);
+}
+
+// The same for items that need no scratch memory: body(i).
+template <class Body>
+void parallel_for(std::int64_t count, const Body& body) {
+  parallel_for_workers(count, [&](std::int64_t i, int) { body(i); });
 }
 
 }  // namespace octet

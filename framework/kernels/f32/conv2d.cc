@@ -1,0 +1,235 @@
+#include "kernels/f32/conv2d.h"
+
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "kernels/f32/pack.h"
+
+namespace octet::kernels {
+namespace {
+
+constexpr std::int64_t div_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// Row strides and pieces of scratch are whole cache lines.
+constexpr std::int64_t whole_lines(std::int64_t floats) { return div_up(floats, 16) * 16; }
+
+// How the work is cut: a function of the shape alone.
+struct Plan {
+  const Conv2dShape& s;
+  std::int64_t k, pixels_per_row, rows;  // output rows of the whole batch
+  bool direct;                           // the im2col matrix is x itself
+  std::int64_t column_stride, chunk_rows, chunks;
+
+  explicit Plan(const Conv2dShape& shape)
+      : s(shape),
+        k(shape.taps()),
+        pixels_per_row(shape.out_width()),
+        rows(shape.batch * shape.out_height()),
+        direct(shape.kernel_h == 1 && shape.kernel_w == 1 && shape.stride == 1 &&
+               shape.padding == 0 && shape.groups == 1) {
+    // About 64 KB of columns, which L2 holds beside the weights; for small problems at least
+    // 16 pieces, so that there is something to share.
+    const std::int64_t pixels = std::clamp<std::int64_t>(16384 / k, 16, 128);
+    const std::int64_t share = std::max<std::int64_t>(16, rows * pixels_per_row / 16);
+    chunk_rows = std::clamp<std::int64_t>(std::min(pixels, share) / pixels_per_row, 1, rows);
+    chunks = div_up(rows, chunk_rows);
+    column_stride = direct ? k : whole_lines(k);
+  }
+
+  std::int64_t column_floats() const {
+    return direct ? 0 : chunk_rows * pixels_per_row * column_stride;
+  }
+
+  // The columns of output rows [first, last) for one group of channels: `buffer`, filled, or x.
+  const float* columns(const F32Kernels& kernels, std::int64_t group, std::int64_t first,
+                       std::int64_t last, const float* x, float* buffer) const {
+    if (direct) return x + first * pixels_per_row * k;
+    kernels.im2col({s, group, first, last, column_stride}, x, buffer);
+    return buffer;
+  }
+};
+
+// How the weight gradient is cut: groups of output rows, whose partial sums are added in order, and
+// blocks of output channels, which share nothing.
+struct WeightPlan : Plan {
+  std::int64_t groups, group_rows, block, blocks_per_group, blocks;
+
+  explicit WeightPlan(const Conv2dShape& shape) : Plan(shape) {
+    constexpr std::int64_t kMaxGroups = 16, kMinPixels = 512, kMaxPartialFloats = 1 << 20;
+    const std::int64_t most = std::min(
+        {kMaxGroups, rows, rows * pixels_per_row / kMinPixels, kMaxPartialFloats / (s.out * k)});
+    group_rows = div_up(rows, std::max<std::int64_t>(1, most));
+    groups = div_up(rows, group_rows);
+    block = groups >= kMaxGroups / 2 ? s.out_per_group() : 12;
+    blocks_per_group = div_up(s.out_per_group(), block);
+    blocks = s.groups * blocks_per_group;
+  }
+
+  std::int64_t partial_floats() const { return groups > 1 ? groups * s.out * k : 0; }
+};
+
+std::size_t workers() { return static_cast<std::size_t>(num_threads()); }
+
+}  // namespace
+
+std::size_t conv2d_forward_scratch_floats(const Conv2dShape& shape) {
+  const Plan plan(shape);
+  return static_cast<std::size_t>(shape.groups * packed_floats(shape.out_per_group(), plan.k)) +
+         workers() * static_cast<std::size_t>(plan.column_floats());
+}
+
+void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& s, const float* x,
+                    const float* weight, const float* bias, float* y, float* scratch) {
+  const Plan plan(s);
+  const std::int64_t n = s.out_per_group(), packed_group = packed_floats(n, plan.k);
+  for (std::int64_t g = 0; g < s.groups; ++g) {
+    pack_transposed(weight + g * n * plan.k, n, plan.k, scratch + g * packed_group);
+  }
+  float* buffers = scratch + s.groups * packed_group;
+  parallel_for_workers(plan.chunks, [&](std::int64_t chunk, int worker) {
+    const std::int64_t first = chunk * plan.chunk_rows;
+    const std::int64_t last = std::min(plan.rows, first + plan.chunk_rows);
+    for (std::int64_t g = 0; g < s.groups; ++g) {
+      GemmF32Args gemm = {.m = (last - first) * plan.pixels_per_row, .k = plan.k};
+      gemm.a = plan.columns(kernels, g, first, last, x, buffers + worker * plan.column_floats());
+      gemm.a_row = plan.column_stride;
+      gemm.a_col = 1;
+      gemm.c_row = s.out;
+      for (std::int64_t panel = 0; panel < panel_count(n); ++panel) {
+        const std::int64_t column = panel * kPanelColumns;
+        gemm.n = std::min(kPanelColumns, n - column);
+        gemm.b = scratch + g * packed_group + column * plan.k;
+        gemm.b_row = panel_width(n, panel);
+        gemm.init = bias == nullptr ? nullptr : bias + g * n + column;
+        gemm.c = y + first * plan.pixels_per_row * s.out + g * n + column;
+        kernels.gemm(gemm);
+      }
+    }
+  });
+}
+
+std::size_t conv2d_data_gradient_scratch_floats(const Conv2dShape& shape) {
+  return workers() * static_cast<std::size_t>(Plan(shape).column_floats());
+}
+
+void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& s, const float* dy,
+                          const float* weight, float* dx, float* scratch) {
+  const Plan plan(s);
+  const std::int64_t out = s.out_per_group();
+  const auto product = [&](std::int64_t g, std::int64_t first, std::int64_t last, float* columns) {
+    kernels.gemm({.m = (last - first) * plan.pixels_per_row,
+                  .n = plan.k,
+                  .k = out,
+                  .a = dy + first * plan.pixels_per_row * s.out + g * out,
+                  .a_row = s.out,
+                  .a_col = 1,
+                  .b = weight + g * out * plan.k,
+                  .b_row = plan.k,
+                  .c = columns,
+                  .c_row = plan.column_stride});
+  };
+  if (plan.direct) {
+    parallel_for(plan.chunks, [&](std::int64_t chunk) {
+      const std::int64_t first = chunk * plan.chunk_rows;
+      const std::int64_t last = std::min(plan.rows, first + plan.chunk_rows);
+      product(0, first, last, dx + first * plan.pixels_per_row * plan.k);
+    });
+    return;
+  }
+  // Output rows of one image overlap in dx: an image is one item.
+  const std::int64_t image_floats = s.height * s.width * s.in, height = s.out_height();
+  parallel_for_workers(s.batch, [&](std::int64_t image, int worker) {
+    float* columns = scratch + worker * plan.column_floats();
+    std::fill_n(dx + image * image_floats, image_floats, 0.0f);
+    const std::int64_t end = (image + 1) * height;
+    for (std::int64_t first = image * height; first < end; first += plan.chunk_rows) {
+      const std::int64_t last = std::min(end, first + plan.chunk_rows);
+      for (std::int64_t g = 0; g < s.groups; ++g) {
+        product(g, first, last, columns);
+        kernels.col2im({s, g, first, last, plan.column_stride}, columns, dx);
+      }
+    }
+  });
+}
+
+std::size_t conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape) {
+  const WeightPlan plan(shape);
+  return static_cast<std::size_t>(whole_lines(plan.partial_floats())) +
+         workers() * static_cast<std::size_t>(plan.column_floats());
+}
+
+void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, const float* x,
+                            const float* dy, float* dw, float* scratch) {
+  const WeightPlan plan(s);
+  const std::int64_t size = s.out * plan.k, out = s.out_per_group();
+  float* partials = plan.groups > 1 ? scratch : dw;
+  float* buffers = scratch + whole_lines(plan.partial_floats());
+  parallel_for_workers(plan.groups * plan.blocks, [&](std::int64_t item, int worker) {
+    const std::int64_t row_group = item / plan.blocks, block = item % plan.blocks;
+    const std::int64_t g = block / plan.blocks_per_group;
+    const std::int64_t channel = g * out + block % plan.blocks_per_group * plan.block;
+    float* partial = partials + row_group * size + channel * plan.k;
+    const std::int64_t begin = row_group * plan.group_rows;
+    const std::int64_t end = std::min(plan.rows, begin + plan.group_rows);
+    for (std::int64_t first = begin; first < end; first += plan.chunk_rows) {
+      const std::int64_t last = std::min(end, first + plan.chunk_rows);
+      float* buffer = buffers + worker * plan.column_floats();
+      kernels.gemm({.m = std::min(plan.block, (g + 1) * out - channel),
+                    .n = plan.k,
+                    .k = (last - first) * plan.pixels_per_row,
+                    .a = dy + first * plan.pixels_per_row * s.out + channel,
+                    .a_row = 1,
+                    .a_col = s.out,
+                    .b = plan.columns(kernels, g, first, last, x, buffer),
+                    .b_row = plan.column_stride,
+                    .init = first == begin ? nullptr : partial,
+                    .init_row = plan.k,
+                    .c = partial,
+                    .c_row = plan.k});
+    }
+  });
+  if (plan.groups == 1) return;
+  constexpr std::int64_t kPiece = 4096;
+  parallel_for(div_up(size, kPiece), [&](std::int64_t piece) {
+    const std::int64_t end = std::min(size, (piece + 1) * kPiece);
+    for (std::int64_t i = piece * kPiece; i < end; ++i) {
+      float sum = partials[i];
+      for (std::int64_t group = 1; group < plan.groups; ++group) sum += partials[group * size + i];
+      dw[i] = sum;
+    }
+  });
+}
+
+namespace {
+constexpr std::int64_t kSumRows = 128;
+}  // namespace
+
+std::size_t column_sums_scratch_floats(std::int64_t rows, std::int64_t columns) {
+  return static_cast<std::size_t>(div_up(rows, kSumRows) * columns);
+}
+
+void column_sums(const F32Kernels& kernels, std::int64_t rows, std::int64_t columns, const float* a,
+                 float* sums, float* scratch) {
+  const float one = 1.0f;
+  const std::int64_t chunks = div_up(rows, kSumRows);
+  parallel_for(chunks, [&](std::int64_t chunk) {
+    const std::int64_t first = chunk * kSumRows;
+    kernels.gemm({.m = 1,
+                  .n = columns,
+                  .k = std::min(kSumRows, rows - first),
+                  .a = &one,
+                  .a_row = 1,
+                  .a_col = 0,
+                  .b = a + first * columns,
+                  .b_row = columns,
+                  .c = scratch + chunk * columns,
+                  .c_row = columns});
+  });
+  for (std::int64_t j = 0; j < columns; ++j) {
+    double sum = 0.0;
+    for (std::int64_t chunk = 0; chunk < chunks; ++chunk) sum += scratch[chunk * columns + j];
+    sums[j] = static_cast<float>(sum);
+  }
+}
+
+}  // namespace octet::kernels

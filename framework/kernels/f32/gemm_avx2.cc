@@ -1,0 +1,44 @@
+#include <immintrin.h>
+
+#include "kernels/f32/gemm_tile.h"
+#include "kernels/f32/im2col_rows.h"
+
+namespace octet::kernels {
+namespace {
+
+// 16 registers: 12 accumulators, up to 2 vectors of b, 1 broadcast.
+struct Vector8 {
+  using Reg = __m256;
+  using Mask = __m256i;
+  using Narrow = Vector8;
+  static constexpr int kWidth = 8;
+  static constexpr int kMaxVectors = 2;
+  static constexpr int max_rows(int vectors) { return vectors == 1 ? 12 : 6; }
+
+  static Mask mask(std::int64_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static Reg zero() { return _mm256_setzero_ps(); }
+  static Reg broadcast(const float* p) { return _mm256_broadcast_ss(p); }
+  static Reg load(const float* p) { return _mm256_loadu_ps(p); }
+  static Reg load(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
+  static void store(float* p, Reg r) { _mm256_storeu_ps(p, r); }
+  static void store(float* p, Reg r, Mask m) { _mm256_maskstore_ps(p, m, r); }
+  static Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
+  static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
+};
+
+}  // namespace
+
+void f32_gemm_avx2(const GemmF32Args& args) { gemm<Vector8>(args); }
+
+void f32_im2col_avx2(const Im2colArgs& args, const float* x, float* columns) {
+  im2col<Vector8>(args, x, columns);
+}
+
+void f32_col2im_avx2(const Im2colArgs& args, const float* columns, float* x) {
+  col2im<Vector8>(args, columns, x);
+}
+
+}  // namespace octet::kernels

@@ -1,0 +1,63 @@
+#include <immintrin.h>
+
+#include "kernels/f32/gemm_tile.h"
+#include "kernels/f32/im2col_rows.h"
+
+namespace octet::kernels {
+namespace {
+
+// Half vectors with AVX-512's masks and 32 registers, for matrices of at most 8 columns (LeNet's
+// first convolution has 6 channels).
+struct Vector8 {
+  using Reg = __m256;
+  using Mask = __mmask8;
+  using Narrow = Vector8;
+  static constexpr int kWidth = 8;
+  static constexpr int kMaxVectors = 1;
+  static constexpr int max_rows(int) { return 12; }
+
+  static Mask mask(std::int64_t n) { return static_cast<Mask>((1u << n) - 1); }
+  static Reg zero() { return _mm256_setzero_ps(); }
+  static Reg broadcast(const float* p) { return _mm256_set1_ps(*p); }
+  static Reg load(const float* p) { return _mm256_loadu_ps(p); }
+  static Reg load(const float* p, Mask m) { return _mm256_maskz_loadu_ps(m, p); }
+  static void store(float* p, Reg r) { _mm256_storeu_ps(p, r); }
+  static void store(float* p, Reg r, Mask m) { _mm256_mask_storeu_ps(p, m, r); }
+  static Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
+  static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
+};
+
+// 32 registers: 24 accumulators (12 in the narrowest tile), up to 4 vectors of b; broadcasts are
+// memory operands.
+struct Vector16 {
+  using Reg = __m512;
+  using Mask = __mmask16;
+  using Narrow = Vector8;
+  static constexpr int kWidth = 16;
+  static constexpr int kMaxVectors = 4;
+  static constexpr int max_rows(int vectors) { return vectors <= 2 ? 12 : vectors == 3 ? 8 : 6; }
+
+  static Mask mask(std::int64_t n) { return static_cast<Mask>((1u << n) - 1); }
+  static Reg zero() { return _mm512_setzero_ps(); }
+  static Reg broadcast(const float* p) { return _mm512_set1_ps(*p); }
+  static Reg load(const float* p) { return _mm512_loadu_ps(p); }
+  static Reg load(const float* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
+  static void store(float* p, Reg r) { _mm512_storeu_ps(p, r); }
+  static void store(float* p, Reg r, Mask m) { _mm512_mask_storeu_ps(p, m, r); }
+  static Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
+  static Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
+};
+
+}  // namespace
+
+void f32_gemm_avx512(const GemmF32Args& args) { gemm<Vector16>(args); }
+
+void f32_im2col_avx512(const Im2colArgs& args, const float* x, float* columns) {
+  im2col<Vector16>(args, x, columns);
+}
+
+void f32_col2im_avx512(const Im2colArgs& args, const float* columns, float* x) {
+  col2im<Vector16>(args, columns, x);
+}
+
+}  // namespace octet::kernels

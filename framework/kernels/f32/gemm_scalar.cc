@@ -1,0 +1,41 @@
+#include <cmath>
+
+#include "kernels/f32/gemm_tile.h"
+#include "kernels/f32/im2col_rows.h"
+
+// The reference: one lane. std::fma rounds once, on any machine.
+namespace octet::kernels {
+namespace {
+
+struct Vector1 {
+  using Reg = float;
+  struct Mask {};
+  using Narrow = Vector1;
+  static constexpr int kWidth = 1;
+  static constexpr int kMaxVectors = 4;
+  static constexpr int max_rows(int) { return 4; }
+
+  static Mask mask(std::int64_t) { return {}; }
+  static Reg zero() { return 0.0f; }
+  static Reg broadcast(const float* p) { return *p; }
+  static Reg load(const float* p) { return *p; }
+  static Reg load(const float* p, Mask) { return *p; }
+  static void store(float* p, Reg r) { *p = r; }
+  static void store(float* p, Reg r, Mask) { *p = r; }
+  static Reg fma(Reg a, Reg b, Reg c) { return std::fma(a, b, c); }
+  static Reg add(Reg a, Reg b) { return a + b; }
+};
+
+}  // namespace
+
+void f32_gemm_scalar(const GemmF32Args& args) { gemm<Vector1>(args); }
+
+void f32_im2col_scalar(const Im2colArgs& args, const float* x, float* columns) {
+  im2col<Vector1>(args, x, columns);
+}
+
+void f32_col2im_scalar(const Im2colArgs& args, const float* columns, float* x) {
+  col2im<Vector1>(args, columns, x);
+}
+
+}  // namespace octet::kernels

@@ -1,0 +1,144 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "kernels/f32/gemm.h"
+
+// gemm, written once over a vector type; included by one file per instruction set. Everything lies
+// in an anonymous namespace: code compiled for one instruction set must not be merged with
+// another's.
+//
+// A vector type V has Reg, Mask, kWidth, and
+//   kMaxVectors, max_rows(NV)    the register tiles: max_rows(NV) rows of NV vectors of
+//   accumulators Narrow                       the type for n <= Narrow::kWidth (V itself if there
+//   is none) mask(n)                      the first n lanes, 1 <= n <= kWidth zero() broadcast(p)
+//   load(p) load(p, mask) store(p, r) store(p, r, mask) fma(a, b, c) add(a, b)
+namespace octet::kernels {
+namespace {
+
+// One register tile: rows [0, MR) x NV vectors, the last one masked.
+//   accumulators acc[MR][NV]; per k: NV registers of b, and a[i, k] broadcast (on AVX-512 as the
+//   memory operand of the fma).
+// kUnitRows: a_row is 1, so that row addresses are constants; otherwise a_col is 1 and every third
+// row has its pointer.
+template <class V, int NV, int MR, bool kUnitRows>
+void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float* init, float* c,
+               typename V::Mask last) {
+  typename V::Reg acc[MR][NV];
+#pragma GCC unroll 16
+  for (int i = 0; i < MR; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) {
+      if (init == nullptr) {
+        acc[i][j] = V::zero();
+      } else {
+        const float* from = init + i * g.init_row + j * V::kWidth;
+        acc[i][j] = j + 1 < NV ? V::load(from) : V::load(from, last);
+      }
+    }
+  }
+  constexpr int kPointers = (MR + 2) / 3;
+  const float* rows[kPointers];
+  for (int q = 0; q < kPointers; ++q) rows[q] = a + 3 * q * g.a_row;
+  const std::ptrdiff_t a_row = g.a_row, a_col = g.a_col, b_row = g.b_row;
+  for (std::int64_t k = g.k; k > 0; --k) {
+    typename V::Reg bv[NV];
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) {
+      bv[j] = j + 1 < NV ? V::load(b + j * V::kWidth) : V::load(b + j * V::kWidth, last);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+      const typename V::Reg av = V::broadcast(kUnitRows ? a + i : rows[i / 3] + (i % 3) * a_row);
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) acc[i][j] = V::fma(av, bv[j], acc[i][j]);
+    }
+    if constexpr (kUnitRows) {
+      a += a_col;
+    } else {
+#pragma GCC unroll 6
+      for (int q = 0; q < kPointers; ++q) ++rows[q];
+    }
+    b += b_row;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < MR; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) {
+      float* to = c + i * g.c_row + j * V::kWidth;
+      if (j + 1 < NV) {
+        V::store(to, acc[i][j]);
+      } else {
+        V::store(to, acc[i][j], last);
+      }
+    }
+  }
+}
+
+// Columns [column, column + width), width <= NV vectors: tiles of nearly equal height from top to
+// bottom.
+template <class V, int NV, bool kUnitRows, int... kRows>
+void gemm_columns(const GemmF32Args& g, std::int64_t column, std::int64_t width,
+                  std::integer_sequence<int, kRows...>) {
+  using Tile = void (*)(const GemmF32Args&, const float*, const float*, const float*, float*,
+                        typename V::Mask);
+  static constexpr Tile kTiles[] = {gemm_tile<V, NV, kRows + 1, kUnitRows>...};
+  constexpr std::int64_t kMaxRows = sizeof...(kRows);
+  const typename V::Mask last = V::mask(width - (NV - 1) * V::kWidth);
+  std::int64_t tiles = (g.m + kMaxRows - 1) / kMaxRows;
+  for (std::int64_t i = 0; i < g.m; --tiles) {
+    const std::int64_t rows = (g.m - i + tiles - 1) / tiles;
+    const float* init = g.init == nullptr ? nullptr : g.init + i * g.init_row + column;
+    kTiles[rows - 1](g, g.a + i * g.a_row, g.b + column, init, g.c + i * g.c_row + column, last);
+    i += rows;
+  }
+}
+
+template <class V, int NV, bool kUnitRows>
+void gemm_columns(const GemmF32Args& g, std::int64_t column, std::int64_t width) {
+  if constexpr (NV <= V::kMaxVectors) {
+    gemm_columns<V, NV, kUnitRows>(g, column, width,
+                                   std::make_integer_sequence<int, V::max_rows(NV)>());
+  }
+}
+
+template <class V, bool kUnitRows>
+void gemm_blocks(const GemmF32Args& g) {
+  using Narrow = typename V::Narrow;
+  constexpr std::int64_t kBlock = V::kMaxVectors * V::kWidth;
+  for (std::int64_t column = 0; column < g.n; column += kBlock) {
+    const std::int64_t width = g.n - column < kBlock ? g.n - column : kBlock;
+    if (width <= Narrow::kWidth) {
+      gemm_columns<Narrow, 1, kUnitRows>(g, column, width);
+      continue;
+    }
+    switch ((width + V::kWidth - 1) / V::kWidth) {
+      case 1:
+        gemm_columns<V, 1, kUnitRows>(g, column, width);
+        break;
+      case 2:
+        gemm_columns<V, 2, kUnitRows>(g, column, width);
+        break;
+      case 3:
+        gemm_columns<V, 3, kUnitRows>(g, column, width);
+        break;
+      default:
+        gemm_columns<V, 4, kUnitRows>(g, column, width);
+        break;
+    }
+  }
+}
+
+template <class V>
+void gemm(const GemmF32Args& g) {
+  if (g.a_row == 1) {
+    gemm_blocks<V, true>(g);
+  } else {
+    gemm_blocks<V, false>(g);
+  }
+}
+
+}  // namespace
+}  // namespace octet::kernels

@@ -1,0 +1,33 @@
+#include "kernels/f32/kernels.h"
+
+namespace octet::kernels {
+
+#define OCTET_F32_KERNELS(name, isa)                               \
+  void f32_gemm_##name(const GemmF32Args&);                        \
+  void f32_im2col_##name(const Im2colArgs&, const float*, float*); \
+  void f32_col2im_##name(const Im2colArgs&, const float*, float*);
+#include "kernels/f32/kernels.inc"
+#undef OCTET_F32_KERNELS
+
+namespace {
+
+constexpr F32Kernels kKernels[] = {
+#define OCTET_F32_KERNELS(name, isa) \
+  {#name, Isa::isa, f32_gemm_##name, f32_im2col_##name, f32_col2im_##name},
+#include "kernels/f32/kernels.inc"
+#undef OCTET_F32_KERNELS
+};
+
+}  // namespace
+
+std::span<const F32Kernels> f32_kernels() { return kKernels; }
+
+const F32Kernels& select_f32_kernels(Isa isa) {
+  const F32Kernels* best = &kKernels[0];
+  for (const F32Kernels& kernels : kKernels) {
+    if (isa_includes(isa, kernels.isa)) best = &kernels;
+  }
+  return *best;
+}
+
+}  // namespace octet::kernels

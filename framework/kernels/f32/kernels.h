@@ -1,0 +1,26 @@
+#pragma once
+
+#include <span>
+
+#include "base/cpu.h"
+#include "kernels/f32/gemm.h"
+
+namespace octet::kernels {
+
+// The float kernels of one instruction set.
+struct F32Kernels {
+  const char* name;
+  Isa isa;
+  GemmF32Function gemm;
+  Im2colFunction im2col;
+  Col2imFunction col2im;
+};
+
+// All that this build has, scalar first. Which of them may run: cpu_supports(kernels.isa).
+std::span<const F32Kernels> f32_kernels();
+
+// The best ones that may run under the cap `isa` (base/cpu.h, isa_includes). Training asks with
+// process_isa().
+const F32Kernels& select_f32_kernels(Isa isa);
+
+}  // namespace octet::kernels

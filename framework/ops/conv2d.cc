@@ -1,0 +1,101 @@
+#include "ops/conv2d.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "autograd/node.h"
+#include "base/cpu.h"
+#include "kernels/f32/conv2d.h"
+#include "ops/scratch.h"
+
+namespace octet {
+namespace {
+
+using kernels::Conv2dShape;
+
+Conv2dShape checked_shape(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                          const Conv2dOptions& options) {
+  const auto [stride, padding, groups] = options;
+  OCTET_CHECK(x.rank() == 4 && weight.rank() == 4,
+              "[conv2d] expects x [N, H, W, I] and weight [O, KH, KW, I / groups], got ", x.shape(),
+              " and ", weight.shape());
+  OCTET_CHECK(stride >= 1 && padding >= 0 && groups >= 1,
+              "[conv2d] expects stride >= 1, padding >= 0, groups >= 1, got ", stride, ", ",
+              padding, ", ", groups);
+  const Conv2dShape s = {.batch = x.dim(0),
+                         .height = x.dim(1),
+                         .width = x.dim(2),
+                         .in = x.dim(3),
+                         .out = weight.dim(0),
+                         .kernel_h = weight.dim(1),
+                         .kernel_w = weight.dim(2),
+                         .stride = stride,
+                         .padding = padding,
+                         .groups = groups};
+  OCTET_CHECK(x.numel() > 0 && weight.numel() > 0, "[conv2d] expects extents of at least 1, got x ",
+              x.shape(), ", weight ", weight.shape());
+  OCTET_CHECK(s.in % groups == 0 && s.out % groups == 0 && weight.dim(3) * groups == s.in,
+              "[conv2d] weight ", weight.shape(), " does not fit ", s.in, " channels in ", groups,
+              " groups");
+  OCTET_CHECK(s.height + 2 * padding >= s.kernel_h && s.width + 2 * padding >= s.kernel_w,
+              "[conv2d] kernel ", s.kernel_h, "x", s.kernel_w, " is larger than the padded image ",
+              s.height + 2 * padding, "x", s.width + 2 * padding);
+  OCTET_CHECK(!bias.defined() || bias.shape() == Shape{s.out}, "[conv2d] bias expects shape [",
+              s.out, "], got ", bias.shape());
+  return s;
+}
+
+struct Conv2dBackward final : Node {
+  Conv2dShape shape;
+  Tensor x, weight;
+
+  const char* name() const override { return "Conv2dBackward"; }
+
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    const kernels::F32Kernels& isa = kernels::select_f32_kernels(process_isa());
+    Tensor dx, dw, db;
+    if (inputs[0].needs_grad()) {
+      dx = Tensor::empty(x.shape());
+      Scratch scratch(kernels::conv2d_data_gradient_scratch_floats(shape));
+      kernels::conv2d_data_gradient(isa, shape, dy.data(), weight.data(), dx.mutable_data(),
+                                    scratch.floats());
+    }
+    if (inputs[1].needs_grad()) {
+      dw = Tensor::empty(weight.shape());
+      Scratch scratch(kernels::conv2d_weight_gradient_scratch_floats(shape));
+      kernels::conv2d_weight_gradient(isa, shape, x.data(), dy.data(), dw.mutable_data(),
+                                      scratch.floats());
+    }
+    if (inputs[2].needs_grad()) {
+      db = Tensor::empty({shape.out});
+      const std::int64_t rows = dy.numel() / shape.out;
+      Scratch scratch(kernels::column_sums_scratch_floats(rows, shape.out));
+      kernels::column_sums(isa, rows, shape.out, dy.data(), db.mutable_data(), scratch.floats());
+    }
+    return {dx, dw, db};
+  }
+};
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, Conv2dOptions options) {
+  const Conv2dShape shape = checked_shape(x, weight, bias, options);
+  Tensor y = Tensor::empty({shape.batch, shape.out_height(), shape.out_width(), shape.out});
+  {
+    Scratch scratch(kernels::conv2d_forward_scratch_floats(shape));
+    kernels::conv2d_forward(kernels::select_f32_kernels(process_isa()), shape, x.data(),
+                            weight.data(), bias.defined() ? bias.data() : nullptr, y.mutable_data(),
+                            scratch.floats());
+  }
+  if (should_record({x, weight, bias})) {
+    auto node = std::make_shared<Conv2dBackward>();
+    node->shape = shape;
+    node->x = x;
+    node->weight = weight;
+    attach(y, {x, weight, bias}, std::move(node));
+  }
+  return y;
+}
+
+}  // namespace octet

@@ -1,0 +1,133 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "kernels/f32/kernels.h"
+#include "kernels/f32/pack.h"
+#include "tests/guarded_buffer.h"
+#include "tests/kernels/f32/numbers.h"
+
+namespace octet::kernels {
+namespace {
+
+using testing::Guard;
+using testing::GuardedBuffer;
+using testing::random_floats;
+
+GuardedBuffer<float> guarded(std::size_t count, std::uint64_t seed) {
+  GuardedBuffer<float> buffer(count, Guard::kAfter);
+  const std::vector<float> values = random_floats(count, seed);
+  std::copy(values.begin(), values.end(), buffer.begin());
+  return buffer;
+}
+
+std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+TEST_CASE(
+    "f32 gemm: every kernel gives the chain of fma, bit by bit, and stays inside its operands") {
+  struct Case {
+    std::int64_t m, n, k;
+  };
+  std::vector<Case> cases = {{12, 64, 33}, {7, 150, 16}, {25, 6, 25}, {16, 16, 150}, {1, 130, 3}};
+  for (std::int64_t m = 1; m <= 26; ++m) cases.push_back({m, 1 + m * 5 % 23, 1 + m % 4});
+  for (std::int64_t n = 1; n <= 82; ++n) cases.push_back({1 + n % 5, n, 1 + n % 6});
+  enum class Init { kZero, kBias, kContinue };
+  for (const auto& [m, n, k] : cases) {
+    for (const bool unit_rows : {false, true}) {
+      for (const Init mode : {Init::kZero, Init::kBias, Init::kContinue}) {
+        CAPTURE(m);
+        CAPTURE(n);
+        CAPTURE(k);
+        CAPTURE(unit_rows);
+        const auto a = guarded(at(m * k), 1), b = guarded(at(k * n), 2), bias = guarded(at(n), 3);
+        const std::vector<float> before = random_floats(at(m * n), 4);
+        std::vector<float> expected(at(m * n));
+        for (std::int64_t i = 0; i < m; ++i) {
+          for (std::int64_t j = 0; j < n; ++j) {
+            float acc = mode == Init::kZero   ? 0.0f
+                        : mode == Init::kBias ? bias[at(j)]
+                                              : before[at(i * n + j)];
+            for (std::int64_t p = 0; p < k; ++p) {
+              acc = std::fma(a[at(unit_rows ? p * m + i : i * k + p)], b[at(p * n + j)], acc);
+            }
+            expected[at(i * n + j)] = acc;
+          }
+        }
+        for (const F32Kernels& kernels : f32_kernels()) {
+          if (!cpu_supports(kernels.isa)) continue;
+          CAPTURE(std::string(kernels.name));
+          auto c = guarded(at(m * n), 4);
+          GemmF32Args args = {.m = m, .n = n, .k = k, .a = a.data(), .b = b.data(), .b_row = n};
+          args.a_row = unit_rows ? 1 : k;
+          args.a_col = unit_rows ? m : 1;
+          args.c = c.data();
+          args.c_row = n;
+          if (mode != Init::kZero) args.init = mode == Init::kBias ? bias.data() : c.data();
+          if (mode == Init::kContinue) args.init_row = n;
+          kernels.gemm(args);
+          CHECK(std::equal(c.begin(), c.end(), expected.begin()));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("f32 gemm: columns beyond n of a wider result are left alone") {
+  for (const F32Kernels& kernels : f32_kernels()) {
+    if (!cpu_supports(kernels.isa)) continue;
+    for (const std::int64_t n : {1, 5, 8, 13, 17, 70}) {
+      const std::vector<float> a = random_floats(15, 1), b = random_floats(at(3 * n), 2);
+      std::vector<float> c(at(5 * (n + 9)), -7.0f);
+      kernels.gemm({.m = 5,
+                    .n = n,
+                    .k = 3,
+                    .a = a.data(),
+                    .a_row = 3,
+                    .a_col = 1,
+                    .b = b.data(),
+                    .b_row = n,
+                    .c = c.data(),
+                    .c_row = n + 9});
+      std::int64_t untouched = 0;
+      for (std::int64_t i = 0; i < 5; ++i) {
+        for (std::int64_t j = n; j < n + 9; ++j) untouched += c[at(i * (n + 9) + j)] == -7.0f;
+      }
+      CHECK(untouched == 45);
+    }
+  }
+}
+
+TEST_CASE("select_f32_kernels: the cap holds") {
+  CHECK(select_f32_kernels(Isa::kScalar).isa == Isa::kScalar);
+  CHECK(select_f32_kernels(Isa::kNeonDot).isa == Isa::kScalar);
+#if defined(__x86_64__)
+  CHECK(select_f32_kernels(Isa::kAvx2).isa == Isa::kAvx2);
+  CHECK(select_f32_kernels(Isa::kAvxVnni).isa == Isa::kAvx2);
+  CHECK(select_f32_kernels(Isa::kAvx512Vnni).isa == Isa::kAvx512Vnni);
+#endif
+}
+
+TEST_CASE("pack_transposed: panels of 64 columns, the last padded with zeros") {
+  for (const std::int64_t n : {1, 6, 16, 63, 64, 65, 150}) {
+    const std::int64_t k = 67;
+    const std::vector<float> w = random_floats(at(n * k), 9);
+    std::vector<float> packed(at(packed_floats(n, k)), -1.0f);
+    pack_transposed(w.data(), n, k, packed.data());
+    for (std::int64_t panel = 0; panel < panel_count(n); ++panel) {
+      const std::int64_t width = panel_width(n, panel), first = panel * kPanelColumns;
+      std::int64_t wrong = 0;
+      for (std::int64_t i = 0; i < k; ++i) {
+        for (std::int64_t j = 0; j < width; ++j) {
+          const float expected = first + j < n ? w[at((first + j) * k + i)] : 0.0f;
+          wrong += packed[at(first * k + i * width + j)] != expected;
+        }
+      }
+      CHECK(wrong == 0);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace octet::kernels
