@@ -1,0 +1,269 @@
+#include "ops/pool.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "autograd/node.h"
+#include "ops/elementwise.h"
+
+namespace octet {
+namespace {
+
+// Four floats or integers at once: baseline SIMD (SSE, NEON) by the vector extension of GCC and
+// Clang.
+using F32x4 = float __attribute__((vector_size(16)));
+using I32x4 = std::int32_t __attribute__((vector_size(16)));
+
+F32x4 load4(const float* from) {
+  F32x4 v;
+  std::memcpy(&v, from, sizeof(v));
+  return v;
+}
+
+struct Window {
+  std::int64_t kh, kw, stride, padding;
+};
+
+// The extents of a pooling: input [n, h, w, c], output [n, oh, ow, c].
+struct Extents {
+  std::int64_t n, h, w, c, oh, ow;
+};
+
+// The part of a window that lies inside the map, in window coordinates; (y, x) is where its first
+// cell would be.
+struct Cells {
+  std::int64_t y, x, ky_begin, ky_end, kx_begin, kx_end;
+};
+
+Cells cells_of(const Extents& e, const Window& win, std::int64_t oy, std::int64_t ox) {
+  const std::int64_t y = oy * win.stride - win.padding, x = ox * win.stride - win.padding;
+  return {.y = y,
+          .x = x,
+          .ky_begin = std::max<std::int64_t>(0, -y),
+          .ky_end = std::min(win.kh, e.h - y),
+          .kx_begin = std::max<std::int64_t>(0, -x),
+          .kx_end = std::min(win.kw, e.w - x)};
+}
+
+// The largest of each window, and (where `winners` is not null) its cell ky * kw + kx, for four
+// channels.  A NaN wins, as in PyTorch.
+//   x: the image at the first of the channels
+void max_of_window4(const float* x, const Extents& e, const Window& win, const Cells& cells,
+                    float* y, std::uint8_t* winner) {
+  const auto at = [&](std::int64_t ky, std::int64_t kx) {
+    return load4(x + ((cells.y + ky) * e.w + cells.x + kx) * e.c);
+  };
+  F32x4 best = at(cells.ky_begin, cells.kx_begin);
+  const auto first = static_cast<std::int32_t>(cells.ky_begin * win.kw + cells.kx_begin);
+  I32x4 best_cell = {first, first, first, first};
+  for (std::int64_t ky = cells.ky_begin; ky < cells.ky_end; ++ky) {
+    for (std::int64_t kx = cells.kx_begin; kx < cells.kx_end; ++kx) {
+      const F32x4 v = at(ky, kx);
+      const auto k = static_cast<std::int32_t>(ky * win.kw + kx);
+      const I32x4 wins = (v > best) | (v != v);
+      best = wins ? v : best;
+      best_cell = wins ? I32x4{k, k, k, k} : best_cell;
+    }
+  }
+  std::memcpy(y, &best, sizeof(best));
+  if (winner == nullptr) return;
+  for (int lane = 0; lane < 4; ++lane) winner[lane] = static_cast<std::uint8_t>(best_cell[lane]);
+}
+
+// The same for one channel.
+void max_of_window1(const float* x, const Extents& e, const Window& win, const Cells& cells,
+                    float* y, std::uint8_t* winner) {
+  float best = x[((cells.y + cells.ky_begin) * e.w + cells.x + cells.kx_begin) * e.c];
+  std::int64_t best_cell = cells.ky_begin * win.kw + cells.kx_begin;
+  for (std::int64_t ky = cells.ky_begin; ky < cells.ky_end; ++ky) {
+    for (std::int64_t kx = cells.kx_begin; kx < cells.kx_end; ++kx) {
+      const float v = x[((cells.y + ky) * e.w + cells.x + kx) * e.c];
+      const bool wins = (v > best) | (v != v);
+      best = wins ? v : best;
+      best_cell = wins ? ky * win.kw + kx : best_cell;
+    }
+  }
+  *y = best;
+  if (winner != nullptr) *winner = static_cast<std::uint8_t>(best_cell);
+}
+
+struct MaxPool2dBackward final : Node {
+  Tensor winners;  // u8, the shape of the result: the cell of the window that was largest
+  Extents extents{};
+  Window window{};
+
+  const char* name() const override { return "MaxPool2dBackward"; }
+
+  std::vector<Tensor> backward(const Tensor& grad_output) override {
+    const Extents e = extents;
+    const Window win = window;
+    Tensor grad = Tensor::zeros({e.n, e.h, e.w, e.c});
+    const float* g = grad_output.data();
+    const std::uint8_t* winner = winners.data<std::uint8_t>();
+    float* into = grad.mutable_data();
+    std::array<std::int64_t, 256> offset{};  // of each cell from the window's first
+    for (std::int64_t k = 0; k < win.kh * win.kw; ++k) {
+      offset[static_cast<std::size_t>(k)] = (k / win.kw * e.w + k % win.kw) * e.c;
+    }
+    parallel_for(e.n, [&](std::int64_t n) {
+      std::int64_t from = n * e.oh * e.ow * e.c;
+      for (std::int64_t oy = 0; oy < e.oh; ++oy) {
+        for (std::int64_t ox = 0; ox < e.ow; ++ox) {
+          const std::int64_t y = oy * win.stride - win.padding, x = ox * win.stride - win.padding;
+          const std::int64_t corner = ((n * e.h + y) * e.w + x) * e.c;
+          for (std::int64_t c = 0; c < e.c; ++c, ++from) {
+            into[corner + offset[winner[from]] + c] += g[from];
+          }
+        }
+      }
+    });
+    return {grad};
+  }
+};
+
+// y[c] += factor * x[c]
+void accumulate(float* __restrict y, const float* __restrict x, float factor, std::int64_t count) {
+  for (std::int64_t c = 0; c < count; ++c) y[c] += x[c] * factor;
+}
+
+struct AvgPool2dBackward final : Node {
+  Extents extents{};
+  Window window{};
+
+  const char* name() const override { return "AvgPool2dBackward"; }
+
+  std::vector<Tensor> backward(const Tensor& grad_output) override {
+    const Extents e = extents;
+    const Window win = window;
+    const float share = 1.0f / static_cast<float>(win.kh * win.kw);
+    Tensor grad = Tensor::zeros({e.n, e.h, e.w, e.c});
+    const float* g = grad_output.data();
+    float* into = grad.mutable_data();
+    parallel_for(e.n, [&](std::int64_t n) {
+      for (std::int64_t oy = 0; oy < e.oh; ++oy) {
+        for (std::int64_t ox = 0; ox < e.ow; ++ox) {
+          const Cells cells = cells_of(e, win, oy, ox);
+          const float* from = g + ((n * e.oh + oy) * e.ow + ox) * e.c;
+          for (std::int64_t ky = cells.ky_begin; ky < cells.ky_end; ++ky) {
+            for (std::int64_t kx = cells.kx_begin; kx < cells.kx_end; ++kx) {
+              accumulate(into + ((n * e.h + cells.y + ky) * e.w + cells.x + kx) * e.c, from, share,
+                         e.c);
+            }
+          }
+        }
+      }
+    });
+    return {grad};
+  }
+};
+
+void check_image(const char* op, const Tensor& x) {
+  OCTET_CHECK(
+      x.defined() && x.dtype() == DType::kF32 && x.rank() == 4 && x.dim(1) > 0 && x.dim(2) > 0, "[",
+      op, "] expects F32 images [N, H, W, C], got ",
+      x.defined() ? message(name_of(x.dtype()), " ", x.shape())
+                  : std::string("an undefined tensor"));
+}
+
+Extents check_pool(const char* op, const Tensor& x, const Pool2dOptions& o) {
+  check_image(op, x);
+  OCTET_CHECK(o.kernel >= 1 && o.stride >= 1 && o.padding >= 0 && o.padding <= o.kernel / 2, "[",
+              op, "] expects kernel and stride >= 1 and 0 <= padding <= kernel / 2, got kernel ",
+              o.kernel, ", stride ", o.stride, ", padding ", o.padding);
+  const std::int64_t h = x.dim(1), w = x.dim(2);
+  OCTET_CHECK(h + 2 * o.padding >= o.kernel && w + 2 * o.padding >= o.kernel, "[", op,
+              "] expects maps of at least ", o.kernel, " x ", o.kernel, " with padding ", o.padding,
+              ", got shape ", x.shape());
+  return {.n = x.dim(0),
+          .h = h,
+          .w = w,
+          .c = x.dim(3),
+          .oh = (h + 2 * o.padding - o.kernel) / o.stride + 1,
+          .ow = (w + 2 * o.padding - o.kernel) / o.stride + 1};
+}
+
+Tensor average(const Tensor& x, const Extents& e, const Window& win) {
+  Tensor y = Tensor::empty({e.n, e.oh, e.ow, e.c});
+  const float* images = x.data();
+  float* into = y.mutable_data();
+  const float area = static_cast<float>(win.kh * win.kw);
+  parallel_for(e.n * e.oh, [&](std::int64_t row) {
+    const std::int64_t n = row / e.oh, oy = row % e.oh;
+    for (std::int64_t ox = 0; ox < e.ow; ++ox) {
+      const Cells cells = cells_of(e, win, oy, ox);
+      float* mean = into + (row * e.ow + ox) * e.c;
+      std::fill_n(mean, e.c, 0.0f);
+      for (std::int64_t ky = cells.ky_begin; ky < cells.ky_end; ++ky) {
+        for (std::int64_t kx = cells.kx_begin; kx < cells.kx_end; ++kx) {
+          accumulate(mean, images + ((n * e.h + cells.y + ky) * e.w + cells.x + kx) * e.c, 1.0f,
+                     e.c);
+        }
+      }
+      for (std::int64_t c = 0; c < e.c; ++c) mean[c] /= area;
+    }
+  });
+  if (should_record({x})) {
+    auto node = std::make_shared<AvgPool2dBackward>();
+    node->extents = e;
+    node->window = win;
+    attach(y, {x}, std::move(node));
+  }
+  return y;
+}
+
+}  // namespace
+
+Tensor max_pool2d(const Tensor& x, Pool2dOptions options) {
+  const Extents e = check_pool("max_pool2d", x, options);
+  OCTET_CHECK(options.kernel <= 16, "[max_pool2d] expects kernel <= 16, got ", options.kernel);
+  const Window win{options.kernel, options.kernel, options.stride, options.padding};
+  const bool recording = should_record({x});
+  Tensor y = Tensor::empty({e.n, e.oh, e.ow, e.c});
+  Tensor winners = recording ? Tensor::empty(y.shape(), DType::kU8) : Tensor();
+  const float* images = x.data();
+  float* into = y.mutable_data();
+  std::uint8_t* winner = recording ? winners.mutable_data<std::uint8_t>() : nullptr;
+  parallel_for(e.n * e.oh, [&](std::int64_t row) {
+    const float* image = images + row / e.oh * (e.h * e.w * e.c);
+    for (std::int64_t ox = 0; ox < e.ow; ++ox) {
+      const Cells cells = cells_of(e, win, row % e.oh, ox);
+      const std::int64_t at = (row * e.ow + ox) * e.c;
+      const auto run = [&](auto* max_of_window, std::int64_t c) {
+        max_of_window(image + c, e, win, cells, into + at + c,
+                      winner != nullptr ? winner + at + c : nullptr);
+      };
+      if (e.c < 4) {
+        for (std::int64_t c = 0; c < e.c; ++c) run(max_of_window1, c);
+      } else {  // the last four channels may overlap those before: they give the same results again
+        for (std::int64_t c = 0; c < e.c; c += 4) run(max_of_window4, std::min(c, e.c - 4));
+      }
+    }
+  });
+  y.set_qparams(x.qparams());
+  if (recording) {
+    auto node = std::make_shared<MaxPool2dBackward>();
+    node->winners = std::move(winners);
+    node->extents = e;
+    node->window = win;
+    attach(y, {x}, std::move(node));
+  }
+  return y;
+}
+
+Tensor avg_pool2d(const Tensor& x, Pool2dOptions options) {
+  check_values("avg_pool2d", x);
+  const Extents e = check_pool("avg_pool2d", x, options);
+  return average(x, e, {options.kernel, options.kernel, options.stride, options.padding});
+}
+
+Tensor global_avg_pool2d(const Tensor& x) {
+  check_values("global_avg_pool2d", x);
+  check_image("global_avg_pool2d", x);
+  const Extents e{.n = x.dim(0), .h = x.dim(1), .w = x.dim(2), .c = x.dim(3), .oh = 1, .ow = 1};
+  return average(x, e, {.kh = e.h, .kw = e.w, .stride = 1, .padding = 0});
+}
+
+}  // namespace octet
