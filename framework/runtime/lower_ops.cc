@@ -3,8 +3,10 @@
 #include <utility>
 
 #include "base/error.h"
-#include "ir/infer_shape.h"
 #include "ir/op_names.h"
+#include "kernels/u8s8/add.h"
+#include "kernels/u8s8/input.h"
+#include "kernels/u8s8/pool.h"
 #include "runtime/gemm_steps.h"
 #include "runtime/step.h"
 
@@ -33,47 +35,16 @@ std::unique_ptr<Step> per_image(Work work) {
   return std::make_unique<ImagesStep<Work>>(std::move(work));
 }
 
-// What the windows of a pool have in common.
-struct Pool {
-  std::int64_t h, w, c, out_h, out_w;
-  std::int64_t kernel_h, kernel_w, stride, padding;
-
-  Pool(const Shape& x, std::int64_t kh, std::int64_t kw, std::int64_t s, std::int64_t p)
-      : h(x[0]),
-        w(x[1]),
-        c(x[2]),
-        out_h(ir::window_extent(h, kh, s, p)),
-        out_w(ir::window_extent(w, kw, s, p)),
-        kernel_h(kh),
-        kernel_w(kw),
-        stride(s),
-        padding(p) {}
-
-  // visit(code) for the pixels of a window that lie inside the image.
-  template <class Visit>
-  void window(const std::uint8_t* image, std::int64_t oy, std::int64_t ox, std::int64_t channel,
-              Visit visit) const {
-    const std::int64_t top = oy * stride - padding, left = ox * stride - padding;
-    for (std::int64_t y = std::max<std::int64_t>(top, 0); y < std::min(top + kernel_h, h); ++y) {
-      for (std::int64_t x = std::max<std::int64_t>(left, 0); x < std::min(left + kernel_w, w);
-           ++x) {
-        visit(image[(y * w + x) * c + channel]);
-      }
-    }
-  }
-
-  // result(oy, ox, channel) for every element of the output.
-  template <class Result>
-  void for_each(std::uint8_t* out, Result result) const {
-    for (std::int64_t oy = 0; oy < out_h; ++oy) {
-      for (std::int64_t ox = 0; ox < out_w; ++ox) {
-        for (std::int64_t channel = 0; channel < c; ++channel) *out++ = result(oy, ox, channel);
-      }
-    }
-  }
-};
-
-std::uint8_t to_code(std::int32_t code) { return static_cast<std::uint8_t>(code); }
+kernels::PoolArgs pool_args(const ir::Value& x, std::int64_t kernel_h, std::int64_t kernel_w,
+                            std::int64_t stride, std::int64_t padding) {
+  return {.h = x.shape[0],
+          .w = x.shape[1],
+          .c = x.shape[2],
+          .kernel_h = kernel_h,
+          .kernel_w = kernel_w,
+          .stride = stride,
+          .padding = padding};
+}
 
 }  // namespace
 
@@ -90,66 +61,56 @@ std::unique_ptr<Step> lower(const PackedModel& model, std::size_t node_index) {
             const std::uint8_t* table = graph.constant(node, "table").as<std::uint8_t>().data();
             const std::int64_t channels = x.shape[x.shape.rank() - 1];
             return per_image([=](const Memory& memory, std::int64_t image) {
-              const std::uint8_t* from = memory.codes(in) + image * x_size;
-              std::uint8_t* to = memory.codes_to_write(out) + image * y_size;
-              for (std::int64_t i = 0; i < y_size; ++i) {
-                to[i] = table[from[i] * channels + i % channels];
-              }
+              kernels::apply_table_u8(memory.codes(in) + image * x_size, x_size / channels,
+                                      channels, table, memory.codes_to_write(out) + image * y_size);
             });
           },
           [&](const ir::Quantize&) {
-            const float inv_scale = 1.0f / y.qparams.scale;
-            const std::int32_t zero_point = y.qparams.zero_point;
+            const QParams q = y.qparams;
             return per_image([=](const Memory& memory, std::int64_t image) {
               const float* from = reinterpret_cast<const float*>(memory.read(in)) + image * x_size;
-              std::uint8_t* to = memory.codes_to_write(out) + image * y_size;
-              for (std::int64_t i = 0; i < y_size; ++i) {
-                to[i] = to_code(quantize_one(from[i], inv_scale, zero_point, kActivationRange));
-              }
+              kernels::quantize_u8(from, x_size, q.scale, q.zero_point,
+                                   memory.codes_to_write(out) + image * y_size);
             });
           },
           [&](const ir::QConv2d&) { return make_conv_step(model, node_index); },
           [&](const ir::QLinear&) { return make_linear_step(model, node_index); },
           [&](const ir::QAdd& op) {
-            const ir::ValueId second = node.inputs.back();  // multiplier_b is 0 for one operand
-            const std::int32_t zero_point = y.qparams.zero_point;
+            kernels::AddArgs args;
+            args.count = y_size;
+            args.params = op.params;
+            args.zero_point = y.qparams.zero_point;
+            args.clamp_min = op.clamp_min;
+            args.clamp_max = op.clamp_max;
+            const bool has_b = node.inputs.size() == 2;
+            const ir::ValueId second = node.inputs.back();
             return per_image([=](const Memory& memory, std::int64_t image) {
-              const std::uint8_t* a = memory.codes(in) + image * x_size;
-              const std::uint8_t* b = memory.codes(second) + image * x_size;
-              std::uint8_t* to = memory.codes_to_write(out) + image * y_size;
-              for (std::int64_t i = 0; i < y_size; ++i) {
-                to[i] =
-                    to_code(add_one(a[i], b[i], op.params, zero_point, op.clamp_min, op.clamp_max));
-              }
+              kernels::AddArgs one = args;
+              one.a = memory.codes(in) + image * x_size;
+              one.b = has_b ? memory.codes(second) + image * x_size : nullptr;
+              one.y = memory.codes_to_write(out) + image * y_size;
+              kernels::add_u8(one);
             });
           },
           [&](const ir::MaxPool2d& op) {
-            const Pool pool(x.shape, op.kernel, op.kernel, op.stride, op.padding);
+            const kernels::PoolArgs args =
+                pool_args(x, op.kernel, op.kernel, op.stride, op.padding);
             return per_image([=](const Memory& memory, std::int64_t image) {
-              const std::uint8_t* from = memory.codes(in) + image * x_size;
-              pool.for_each(memory.codes_to_write(out) + image * y_size,
-                            [&](std::int64_t oy, std::int64_t ox, std::int64_t channel) {
-                              std::uint8_t largest = 0;
-                              pool.window(from, oy, ox, channel, [&](std::uint8_t code) {
-                                largest = std::max(largest, code);
-                              });
-                              return largest;
-                            });
+              kernels::PoolArgs one = args;
+              one.x = memory.codes(in) + image * x_size;
+              one.y = memory.codes_to_write(out) + image * y_size;
+              kernels::max_pool2d_u8(one);
             });
           },
           [&](const ir::AvgPool2d& op) {
-            const Pool pool(x.shape, op.kernel_h, op.kernel_w, op.stride, op.padding);
+            const kernels::PoolArgs args =
+                pool_args(x, op.kernel_h, op.kernel_w, op.stride, op.padding);
             const std::int32_t x_zero = x.qparams.zero_point, y_zero = y.qparams.zero_point;
             return per_image([=](const Memory& memory, std::int64_t image) {
-              const std::uint8_t* from = memory.codes(in) + image * x_size;
-              pool.for_each(memory.codes_to_write(out) + image * y_size,
-                            [&](std::int64_t oy, std::int64_t ox, std::int64_t channel) {
-                              std::int32_t sum =
-                                  0;  // of code - Z_x: pixels outside count as real 0
-                              pool.window(from, oy, ox, channel,
-                                          [&](std::uint8_t code) { sum += code - x_zero; });
-                              return to_code(requantize_one(sum, op.requant, y_zero, 0, 255));
-                            });
+              kernels::PoolArgs one = args;
+              one.x = memory.codes(in) + image * x_size;
+              one.y = memory.codes_to_write(out) + image * y_size;
+              kernels::avg_pool2d_u8(one, x_zero, op.requant, y_zero);
             });
           },
           [&](const ir::Concat&) {
