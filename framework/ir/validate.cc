@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "file/printable.h"
 #include "ir/graph.h"
 #include "ir/infer_shape.h"
 #include "ir/op_names.h"
@@ -55,6 +56,9 @@ class Validator {
                 kMaxNodes, " nodes, got ", g_.nodes.size());
     OCTET_CHECK(g_.values.size() <= kMaxNodes + 1, "a graph has at most ", kMaxNodes + 1,
                 " values, got ", g_.values.size());
+    bool plain = !has_control_characters(g_.model) && !has_control_characters(g_.dataset);
+    for (const std::string& name : g_.class_names) plain = plain && !has_control_characters(name);
+    OCTET_CHECK(plain, "the name of the model, the dataset or a class has control characters");
     std::set<std::string> names;
     for (const Value& value : g_.values) {
       check_name("value", value.name);

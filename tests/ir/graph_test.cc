@@ -179,6 +179,8 @@ TEST_CASE("graph: validate names the fault of every kind of invalid graph") {
          value(g, "fc").shape = value(g, "flatten").shape;
        },
        "only QLinear makes logits"},
+      {"control characters in a class name", [](Graph& g) { g.class_names[0] = "a\nb"; },
+       "control characters"},
       {"class names", [](Graph& g) { g.class_names.pop_back(); }, "2 class names for 3 logits"},
 
       {"missing constant", [](Graph& g) { g.constants.erase("conv.bias"); },

@@ -1,0 +1,142 @@
+#include "ir/model_file.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/error.h"
+#include "file/atomic_write.h"
+#include "file/printable.h"
+#include "file/read_file.h"
+#include "file/safetensors.h"
+#include "file/sha256.h"
+#include "ir/graph_json.h"
+
+namespace octet::ir {
+namespace {
+
+const std::set<std::string> kKeys = {"class_names", "dataset", "format", "format_version",
+                                     "graph",       "model",   "sha256"};
+
+// Feeds a hash with pieces, each preceded by its length as little-endian u64, so that no two
+// different sequences of pieces hash the same bytes.
+class PieceHash {
+ public:
+  void add(std::span<const std::byte> bytes) {
+    const std::uint64_t size = bytes.size();
+    hash_.update(std::as_bytes(std::span(&size, 1))).update(bytes);
+  }
+  void add(std::string_view text) { add(std::as_bytes(std::span(text.data(), text.size()))); }
+  std::string hex() const { return hash_.hex(); }
+
+ private:
+  Sha256 hash_;
+};
+
+// Everything in the file but the digest itself: key and value of the metadata by key, then name,
+// dtype, shape and bytes of the tensors by name.
+std::string content_sha256(const std::map<std::string, std::string>& metadata,
+                           std::vector<TensorEntry> tensors) {
+  PieceHash hash;
+  for (const auto& [key, value] : metadata) {
+    if (key == "sha256") continue;
+    hash.add(key);
+    hash.add(value);
+  }
+  std::sort(tensors.begin(), tensors.end(),
+            [](const TensorEntry& a, const TensorEntry& b) { return a.name < b.name; });
+  for (const TensorEntry& tensor : tensors) {
+    hash.add(tensor.name);
+    hash.add(name_of(tensor.dtype));
+    hash.add(tensor.shape.to_string());
+    hash.add(tensor.bytes);
+  }
+  return hash.hex();
+}
+
+void check_metadata(const std::map<std::string, std::string>& metadata) {
+  const auto is = [&](const char* key, const char* expected) {
+    const auto found = metadata.find(key);
+    return found != metadata.end() && found->second == expected;
+  };
+  const auto what_it_is = [&](const char* key) {
+    const auto found = metadata.find(key);
+    return found == metadata.end() ? "missing" : message("\"", printable(found->second), "\"");
+  };
+  OCTET_CHECK(is("format", kModelFormat), "not an integer model: its metadata \"format\" is ",
+              what_it_is("format"), ", expected \"", kModelFormat,
+              "\"; an integer model is the model_int8.safetensors of a quantized run");
+  OCTET_CHECK(is("format_version", kModelFormatVersion), "its format_version is ",
+              what_it_is("format_version"), ", this build reads \"", kModelFormatVersion,
+              "\"; use the version of Octet that wrote it, or convert the model again");
+  for (const auto& [key, value] : metadata) {
+    OCTET_CHECK(kKeys.count(key) == 1, "unknown metadata \"", printable(key),
+                "\"; it was written by another program or a newer Octet");
+  }
+  for (const std::string& key : kKeys) {
+    OCTET_CHECK(metadata.count(key) == 1, "no metadata \"", key, "\"; convert the model again");
+  }
+}
+
+template <class Parse>
+auto parse_part(const char* key, const SafetensorsFile& file, Parse parse) {
+  try {
+    return parse(file.metadata_at(key));
+  } catch (const Error& error) {
+    throw Error(message("metadata \"", key, "\": ", error.what(), "; convert the model again"));
+  }
+}
+
+Graph graph_of(const SafetensorsFile& file) {
+  check_metadata(file.metadata());
+  OCTET_CHECK(content_sha256(file.metadata(), file.tensors()) == file.metadata_at("sha256"),
+              "damaged: its content does not have the SHA-256 in its metadata; copy it again or "
+              "convert the model again");
+  Graph graph = parse_part("graph", file, graph_from_json);
+  graph.class_names = parse_part("class_names", file, strings_from_json);
+  graph.model = file.metadata_at("model");
+  graph.dataset = file.metadata_at("dataset");
+  for (const TensorEntry& tensor : file.tensors()) {
+    graph.constants[tensor.name] = {
+        tensor.dtype, tensor.shape, {tensor.bytes.begin(), tensor.bytes.end()}};
+  }
+  graph.validate();
+  return graph;
+}
+
+}  // namespace
+
+std::vector<std::byte> serialize_model(const Graph& graph) {
+  graph.validate();
+  std::map<std::string, std::string> metadata = {
+      {"format", kModelFormat},
+      {"format_version", kModelFormatVersion},
+      {"model", graph.model},
+      {"dataset", graph.dataset},
+      {"class_names", strings_to_json(graph.class_names)},
+      {"graph", graph_to_json(graph)}};
+  std::vector<TensorEntry> tensors;
+  for (const auto& [name, constant] : graph.constants) {
+    tensors.push_back({name, constant.dtype, constant.shape, constant.bytes});
+  }
+  metadata["sha256"] = content_sha256(metadata, tensors);
+  return serialize_safetensors(metadata, std::move(tensors));
+}
+
+void write_model(const std::string& path, const Graph& graph) {
+  atomic_write(path, serialize_model(graph));
+}
+
+Graph parse_model(std::vector<std::byte> bytes, const std::string& source_name) {
+  const SafetensorsFile file = SafetensorsFile::parse(std::move(bytes), source_name);
+  try {
+    return graph_of(file);
+  } catch (const Error& error) {
+    throw Error(message("\"", printable(source_name), "\": ", error.what()));
+  }
+}
+
+Graph read_model(const std::string& path) { return parse_model(read_file(path), path); }
+
+}  // namespace octet::ir
