@@ -168,6 +168,8 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 
 Header parse_header(std::string_view json) {
   OCTET_CHECK(!json.empty() && json.front() == '{', "the header does not start with '{'");
+  // The JSON library takes a NUL for the end of the text and would not look at the rest.
+  OCTET_CHECK(json.find('\0') == std::string_view::npos, "the header has a NUL byte");
   HeaderReader reader;
   nlohmann::json::sax_parse(json.begin(), json.end(), &reader);
   return reader.take();

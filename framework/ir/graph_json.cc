@@ -65,6 +65,8 @@ std::string dump(const Json& json) {
 Json parse_strictly(std::string_view text) {
   OCTET_CHECK(text.size() <= kMaxJsonBytes, "its JSON has ", text.size(), " bytes (at most ",
               kMaxJsonBytes, ")");
+  // The JSON library takes a NUL for the end of the text and would not look at the rest.
+  OCTET_CHECK(text.find('\0') == std::string_view::npos, "its JSON has a NUL byte");
   std::vector<std::set<std::string>> keys;
   const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
     OCTET_CHECK(depth <= kMaxDepth, "its JSON is nested more than ", kMaxDepth, " deep");

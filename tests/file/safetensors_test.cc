@@ -234,6 +234,11 @@ TEST_CASE("safetensors: a header length beyond the cap or the file is refused be
   CHECK(error_of(bytes).find("truncated") != std::string::npos);
 }
 
+TEST_CASE("safetensors: nothing hides behind a NUL in the header") {
+  CHECK(error_of(file_of("{}    ", 0)) == "");
+  CHECK(error_of(file_of(std::string("{}\0abc", 6), 0)).find("NUL") != std::string::npos);
+}
+
 TEST_CASE("safetensors: with any byte changed it is refused, or what is read writes the same") {
   const Bytes whole = sample();
   Rng rng(1, RngPurpose::kTest);
