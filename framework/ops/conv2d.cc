@@ -1,13 +1,6 @@
 #include "ops/conv2d.h"
 
-#include <algorithm>
-#include <memory>
-#include <vector>
-
-#include "autograd/node.h"
-#include "base/cpu.h"
-#include "kernels/f32/conv2d.h"
-#include "ops/scratch.h"
+#include "ops/convolution.h"
 
 namespace octet {
 namespace {
@@ -46,56 +39,12 @@ Conv2dShape checked_shape(const Tensor& x, const Tensor& weight, const Tensor& b
   return s;
 }
 
-struct Conv2dBackward final : Node {
-  Conv2dShape shape;
-  Tensor x, weight;
-
-  const char* name() const override { return "Conv2dBackward"; }
-
-  std::vector<Tensor> backward(const Tensor& dy) override {
-    const kernels::F32Kernels& isa = kernels::select_f32_kernels(process_isa());
-    Tensor dx, dw, db;
-    if (inputs[0].needs_grad()) {
-      dx = Tensor::empty(x.shape());
-      Scratch scratch(kernels::conv2d_data_gradient_scratch_floats(shape));
-      kernels::conv2d_data_gradient(isa, shape, dy.data(), weight.data(), dx.mutable_data(),
-                                    scratch.floats());
-    }
-    if (inputs[1].needs_grad()) {
-      dw = Tensor::empty(weight.shape());
-      Scratch scratch(kernels::conv2d_weight_gradient_scratch_floats(shape));
-      kernels::conv2d_weight_gradient(isa, shape, x.data(), dy.data(), dw.mutable_data(),
-                                      scratch.floats());
-    }
-    if (inputs[2].needs_grad()) {
-      db = Tensor::empty({shape.out});
-      const std::int64_t rows = dy.numel() / shape.out;
-      Scratch scratch(kernels::column_sums_scratch_floats(rows, shape.out));
-      kernels::column_sums(isa, rows, shape.out, dy.data(), db.mutable_data(), scratch.floats());
-    }
-    return {dx, dw, db};
-  }
-};
-
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, Conv2dOptions options) {
   const Conv2dShape shape = checked_shape(x, weight, bias, options);
-  Tensor y = Tensor::empty({shape.batch, shape.out_height(), shape.out_width(), shape.out});
-  {
-    Scratch scratch(kernels::conv2d_forward_scratch_floats(shape));
-    kernels::conv2d_forward(kernels::select_f32_kernels(process_isa()), shape, x.data(),
-                            weight.data(), bias.defined() ? bias.data() : nullptr, y.mutable_data(),
-                            scratch.floats());
-  }
-  if (should_record({x, weight, bias})) {
-    auto node = std::make_shared<Conv2dBackward>();
-    node->shape = shape;
-    node->x = x;
-    node->weight = weight;
-    attach(y, {x, weight, bias}, std::move(node));
-  }
-  return y;
+  return convolution("Conv2dBackward", shape, x, weight, bias,
+                     {shape.batch, shape.out_height(), shape.out_width(), shape.out});
 }
 
 }  // namespace octet

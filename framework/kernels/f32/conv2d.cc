@@ -37,7 +37,7 @@ struct Plan {
   }
 
   std::int64_t column_floats() const {
-    return direct ? 0 : chunk_rows * pixels_per_row * column_stride;
+    return direct ? 0 : chunk_rows * pixels_per_row * column_stride + kColumnSlack;
   }
 
   // The columns of output rows [first, last) for one group of channels: `buffer`, filled, or x.

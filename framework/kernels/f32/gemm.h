@@ -57,7 +57,8 @@ struct Im2colArgs {
 };
 
 using GemmF32Function = void (*)(const GemmF32Args&);
-// Reads x, the whole batch; writes columns.
+// Reads x, the whole batch; writes columns, and up to kColumnSlack floats beyond the last one.
+constexpr std::ptrdiff_t kColumnSlack = 16;
 using Im2colFunction = void (*)(const Im2colArgs&, const float* x, float* columns);
 // The adjoint of im2col: adds every column element to the element of x that it came from. Each
 // element of x receives its summands in ascending order of the output pixel.

@@ -19,6 +19,9 @@ struct Vector8 {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
+  static Mask mask(std::int64_t low, std::int64_t high) {
+    return _mm256_andnot_si256(mask(low), mask(high));
+  }
   static Reg zero() { return _mm256_setzero_ps(); }
   static Reg broadcast(const float* p) { return _mm256_broadcast_ss(p); }
   static Reg load(const float* p) { return _mm256_loadu_ps(p); }

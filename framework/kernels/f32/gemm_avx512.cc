@@ -17,6 +17,9 @@ struct Vector8 {
   static constexpr int max_rows(int) { return 12; }
 
   static Mask mask(std::int64_t n) { return static_cast<Mask>((1u << n) - 1); }
+  static Mask mask(std::int64_t low, std::int64_t high) {
+    return static_cast<Mask>((1u << high) - (1u << low));
+  }
   static Reg zero() { return _mm256_setzero_ps(); }
   static Reg broadcast(const float* p) { return _mm256_set1_ps(*p); }
   static Reg load(const float* p) { return _mm256_loadu_ps(p); }
@@ -38,6 +41,9 @@ struct Vector16 {
   static constexpr int max_rows(int vectors) { return vectors <= 2 ? 12 : vectors == 3 ? 8 : 6; }
 
   static Mask mask(std::int64_t n) { return static_cast<Mask>((1u << n) - 1); }
+  static Mask mask(std::int64_t low, std::int64_t high) {
+    return static_cast<Mask>((1u << high) - (1u << low));
+  }
   static Reg zero() { return _mm512_setzero_ps(); }
   static Reg broadcast(const float* p) { return _mm512_set1_ps(*p); }
   static Reg load(const float* p) { return _mm512_loadu_ps(p); }

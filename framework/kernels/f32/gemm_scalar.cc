@@ -16,6 +16,7 @@ struct Vector1 {
   static constexpr int max_rows(int) { return 4; }
 
   static Mask mask(std::int64_t) { return {}; }
+  static Mask mask(std::int64_t, std::int64_t) { return {}; }
   static Reg zero() { return 0.0f; }
   static Reg broadcast(const float* p) { return *p; }
   static Reg load(const float* p) { return *p; }

@@ -34,7 +34,8 @@ TEST_CASE(
   for (std::int64_t m = 1; m <= 26; ++m) cases.push_back({m, 1 + m * 5 % 23, 1 + m % 4});
   for (std::int64_t n = 1; n <= 82; ++n) cases.push_back({1 + n % 5, n, 1 + n % 6});
   enum class Init { kZero, kBias, kContinue };
-  for (const auto& [m, n, k] : cases) {
+  for (const Case& c : cases) {
+    const std::int64_t m = c.m, n = c.n, k = c.k;
     for (const bool unit_rows : {false, true}) {
       for (const Init mode : {Init::kZero, Init::kBias, Init::kContinue}) {
         CAPTURE(m);
@@ -58,16 +59,16 @@ TEST_CASE(
         for (const F32Kernels& kernels : f32_kernels()) {
           if (!cpu_supports(kernels.isa)) continue;
           CAPTURE(std::string(kernels.name));
-          auto c = guarded(at(m * n), 4);
+          auto result = guarded(at(m * n), 4);
           GemmF32Args args = {.m = m, .n = n, .k = k, .a = a.data(), .b = b.data(), .b_row = n};
           args.a_row = unit_rows ? 1 : k;
           args.a_col = unit_rows ? m : 1;
-          args.c = c.data();
+          args.c = result.data();
           args.c_row = n;
-          if (mode != Init::kZero) args.init = mode == Init::kBias ? bias.data() : c.data();
+          if (mode != Init::kZero) args.init = mode == Init::kBias ? bias.data() : result.data();
           if (mode == Init::kContinue) args.init_row = n;
           kernels.gemm(args);
-          CHECK(std::equal(c.begin(), c.end(), expected.begin()));
+          CHECK(std::equal(result.begin(), result.end(), expected.begin()));
         }
       }
     }

@@ -1,0 +1,79 @@
+#include "ops/convolution.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "autograd/node.h"
+#include "base/cpu.h"
+#include "kernels/f32/conv2d.h"
+#include "tensor/buffer_pool.h"
+
+namespace octet {
+namespace {
+
+using kernels::Conv2dShape;
+using kernels::F32Kernels;
+
+// Memory for one call of a kernel.
+class Scratch {
+ public:
+  explicit Scratch(std::size_t floats) : block_(allocate_block(floats * sizeof(float))) {}
+  float* data() { return reinterpret_cast<float*>(block_.get()); }
+
+ private:
+  std::shared_ptr<std::byte> block_;
+};
+
+struct ConvolutionBackward final : Node {
+  const char* node_name = nullptr;
+  Conv2dShape shape;
+  Tensor x, weight;  // without their history
+
+  const char* name() const override { return node_name; }
+
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    const F32Kernels& isa = kernels::select_f32_kernels(process_isa());
+    Tensor dx, dw, db;
+    if (inputs[0].needs_grad()) {
+      dx = Tensor::empty(x.shape());
+      Scratch scratch(conv2d_data_gradient_scratch_floats(shape));
+      conv2d_data_gradient(isa, shape, dy.data(), weight.data(), dx.mutable_data(), scratch.data());
+    }
+    if (inputs[1].needs_grad()) {
+      dw = Tensor::empty(weight.shape());
+      Scratch scratch(conv2d_weight_gradient_scratch_floats(shape));
+      conv2d_weight_gradient(isa, shape, x.data(), dy.data(), dw.mutable_data(), scratch.data());
+    }
+    if (inputs[2].needs_grad()) {
+      db = Tensor::empty({shape.out});
+      const std::int64_t rows = dy.numel() / shape.out;
+      Scratch scratch(kernels::column_sums_scratch_floats(rows, shape.out));
+      column_sums(isa, rows, shape.out, dy.data(), db.mutable_data(), scratch.data());
+    }
+    return {dx, dw, db};
+  }
+};
+
+}  // namespace
+
+Tensor convolution(const char* node_name, const Conv2dShape& shape, const Tensor& x,
+                   const Tensor& weight, const Tensor& bias, Shape result_shape) {
+  Tensor y = Tensor::empty(std::move(result_shape));
+  {
+    Scratch scratch(conv2d_forward_scratch_floats(shape));
+    conv2d_forward(kernels::select_f32_kernels(process_isa()), shape, x.data(), weight.data(),
+                   bias.defined() ? bias.data() : nullptr, y.mutable_data(), scratch.data());
+  }
+  if (should_record({x, weight, bias})) {
+    auto node = std::make_shared<ConvolutionBackward>();
+    node->node_name = node_name;
+    node->shape = shape;
+    node->x = x.detach();
+    node->weight = weight.detach();
+    attach(y, {x, weight, bias}, std::move(node));
+  }
+  return y;
+}
+
+}  // namespace octet
