@@ -17,6 +17,7 @@ namespace {
 
 // Large files are written in pieces, so that an interrupt or a fault never concerns all of it.
 constexpr std::size_t kPiece = std::size_t{8} << 20;
+constexpr std::string_view kMark = ".tmp-";
 
 std::string folder_of(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
@@ -25,7 +26,7 @@ std::string folder_of(const std::string& path) {
 
 std::string temporary_name(const std::string& path) {
   static std::atomic<unsigned> counter{0};
-  return message(path, ".tmp-", ::getpid(), "-", counter++);
+  return message(path, kMark, ::getpid(), "-", counter++);
 }
 
 // The state of one write; removes what it created unless it was completed.
@@ -60,13 +61,14 @@ class Writer {
   }
 
   void put_in_place(const std::string& keep_previous_as) {
-    const bool keep = !keep_previous_as.empty() && std::filesystem::exists(path_);
-    if (keep) {
-      check(fs_.rename(path_, keep_previous_as) == 0, "renaming the previous file");
+    bool kept = false;
+    if (!keep_previous_as.empty()) {
+      kept = fs_.rename(path_, keep_previous_as) == 0;
+      check(kept || errno == ENOENT, "renaming the previous file");
     }
     if (fs_.rename(temporary_, path_) != 0) {
       const int error = errno;
-      if (keep) fs_.rename(keep_previous_as, path_);
+      if (kept) fs_.rename(keep_previous_as, path_);
       errno = error;
       check(false, "renaming the temporary file");
     }
@@ -102,13 +104,15 @@ void atomic_write(const std::string& path, std::string_view text) {
   atomic_write(path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
-void remove_stale_temporaries(const std::string& path) {
-  const std::string prefix = std::filesystem::path(path).filename().string() + ".tmp-";
+void remove_stale_temporaries(const std::string& folder) {
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_of(path), error)) {
-    if (entry.path().filename().string().rfind(prefix, 0) == 0) {
-      std::filesystem::remove(entry.path(), error);
-    }
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    const std::size_t mark = name.rfind(kMark);
+    const bool ours =
+        mark != std::string::npos &&
+        name.find_first_not_of("0123456789-", mark + kMark.size()) == std::string::npos;
+    if (ours) std::filesystem::remove(entry.path(), error);
   }
 }
 

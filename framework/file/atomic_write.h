@@ -24,7 +24,8 @@ void atomic_write(const std::string& path, std::span<const std::byte> bytes,
                   const AtomicWriteOptions& options = {});
 void atomic_write(const std::string& path, std::string_view text);
 
-// Removes "<path>.tmp-*" that killed processes have left. The caller must be the only writer.
-void remove_stale_temporaries(const std::string& path);
+// Removes the temporaries that killed processes have left in `folder`. The caller must be the only
+// writer there.
+void remove_stale_temporaries(const std::string& folder);
 
 }  // namespace octet

@@ -7,7 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "data/transform.h"
 #include "io/config_range.h"
+#include "quant/qconfig.h"
 
 // The configuration of a run. A key of the YAML file is the name of its field, always. To add one:
 // the field with its default, and its line in `visit` with the allowed range and one line of help.
@@ -28,16 +30,8 @@ struct RunConfig {
   bool operator==(const RunConfig&) const = default;
 };
 
-// How training images are varied; 0 and false leave a transform out (data/transform.h).
-struct AugmentConfig {
-  double shift = 0.0;
-  double rotate_degrees = 0.0;
-  double scale = 0.0;
-  double shear = 0.0;
-  int crop_padding = 0;
-  bool flip = false;
-  int cutout = 0;
-
+// The keys of an options struct that another folder owns.
+struct AugmentFields {
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
     v("shift", c.shift, within(0, 1024), "moves by up to this many pixels in x and y");
@@ -48,7 +42,6 @@ struct AugmentConfig {
     v("flip", c.flip, {}, "mirrors left and right in half of the cases");
     v("cutout", c.cutout, within(0, 1024), "side of a square hole, in pixels");
   }
-  bool operator==(const AugmentConfig&) const = default;
 };
 
 struct DataConfig {
@@ -56,7 +49,7 @@ struct DataConfig {
   std::string root = "data";
   int batch_size = 128;
   int validation_size = 0;
-  AugmentConfig augment;
+  AugmentOptions augment;
 
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
@@ -65,7 +58,7 @@ struct DataConfig {
     v("batch_size", c.batch_size, within(1, 65536), "images per training step");
     v("validation_size", c.validation_size, at_least(0),
       "samples split off the training set to decide on; 0: none");
-    v.section("augment", c.augment);
+    v.template section<AugmentFields>("augment", c.augment);
   }
   bool operator==(const DataConfig&) const = default;
 };
@@ -125,51 +118,37 @@ struct TrainConfig {
   bool operator==(const TrainConfig&) const = default;
 };
 
-enum class ObserverKind { kMinMax, kMovingAverage };
-
-struct WeightQuantizeConfig {
-  enum class QScheme { kPerChannelSymmetric, kPerTensorSymmetric };
-
-  ObserverKind observer = ObserverKind::kMinMax;
-  QScheme qscheme = QScheme::kPerChannelSymmetric;
-  int bits = 8;
-
+struct WeightFields {  // of a TensorQConfig
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
-    v("observer", c.observer, {}, "");
-    v("qscheme", c.qscheme, {}, "");
+    v.one_of("observer", c.observer, kObservers, "");
+    v.one_of("qscheme", c.qscheme, kSchemes, "");
+    v("averaging_constant", c.averaging_constant, within(1e-6, 1), "as of activations");
     v("bits", c.bits, within(2, 8), "codes in [-(2^(bits-1) - 1), 2^(bits-1) - 1]");
   }
-  bool operator==(const WeightQuantizeConfig&) const = default;
+  static constexpr std::array kObservers = {ObserverKind::kMinMax, ObserverKind::kMovingAverage};
+  static constexpr std::array kSchemes = {QScheme::kPerChannelSymmetric,
+                                          QScheme::kPerTensorSymmetric};
 };
 
-struct ActivationQuantizeConfig {
-  ObserverKind observer = ObserverKind::kMovingAverage;
-  double averaging_constant = 0.01;
-  int bits = 8;
-
+struct ActivationFields {  // of a TensorQConfig
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
-    v("observer", c.observer, {}, "");
+    v.one_of("observer", c.observer, WeightFields::kObservers, "");
+    v.one_of("qscheme", c.qscheme, kSchemes, "");
     v("averaging_constant", c.averaging_constant, within(1e-6, 1),
       "weight of a new batch in the moving average");
     v("bits", c.bits, within(2, 8), "codes in [0, 2^bits - 1]");
   }
-  bool operator==(const ActivationQuantizeConfig&) const = default;
+  static constexpr std::array kSchemes = {QScheme::kPerTensorAffine, QScheme::kPerTensorSymmetric};
 };
 
-// What differs for one leaf. What the file leaves out is quantize.weight's and
-// quantize.activation's.
-struct LayerQuantizeConfig {
-  WeightQuantizeConfig weight;
-  ActivationQuantizeConfig activation;
-
+struct QConfigFields {
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
-    v.section("weight", c.weight);
-    v.section("activation", c.activation);
+    v.template section<WeightFields>("weight", c.weight);
+    v.template section<ActivationFields>("activation", c.activation);
   }
-  bool operator==(const LayerQuantizeConfig&) const = default;
 };
 
 struct QuantizeConfig {
@@ -183,9 +162,10 @@ struct QuantizeConfig {
   int calibration_batches = 32;
   int freeze_observer_epoch = 1;
   int freeze_bn_epoch = 1;
-  WeightQuantizeConfig weight;
-  ActivationQuantizeConfig activation;
-  std::map<std::string, LayerQuantizeConfig> layers;  // by the leaf's name
+  TensorQConfig weight = QConfig().weight;
+  TensorQConfig activation = QConfig().activation;
+  // By the leaf's name. What the file leaves out is as in `weight` and `activation` above.
+  std::map<std::string, QConfig> layers;
 
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
@@ -200,9 +180,9 @@ struct QuantizeConfig {
       "scales stay from this epoch of QAT on");
     v("freeze_bn_epoch", c.freeze_bn_epoch, at_least(0),
       "batch norm uses its running statistics from this epoch of QAT on");
-    v.section("weight", c.weight);
-    v.section("activation", c.activation);
-    v.layers("layers", c.layers, LayerQuantizeConfig{c.weight, c.activation});
+    v.template section<WeightFields>("weight", c.weight);
+    v.template section<ActivationFields>("activation", c.activation);
+    v.layers("layers", c.layers, QConfig{c.weight, c.activation});
   }
   bool operator==(const QuantizeConfig&) const = default;
 };
@@ -245,12 +225,6 @@ constexpr std::array<std::string_view, 3> enum_names(TrainConfig::Schedule) {
   return {"constant", "cosine", "one_cycle"};
 }
 constexpr std::array<std::string_view, 1> enum_names(TrainConfig::Precision) { return {"fp32"}; }
-constexpr std::array<std::string_view, 2> enum_names(ObserverKind) {
-  return {"min_max", "moving_average"};
-}
-constexpr std::array<std::string_view, 2> enum_names(WeightQuantizeConfig::QScheme) {
-  return {"per_channel_symmetric", "per_tensor_symmetric"};
-}
 constexpr std::array<std::string_view, 6> enum_names(QuantizeConfig::Method) {
   return {"none", "ptq", "dynamic", "weight_only", "fp16", "qat"};
 }

@@ -28,6 +28,16 @@ inline std::string join_key(const std::string& section, const std::string& key) 
   return section.empty() ? key : section + "." + key;
 }
 
+// "a, b, c"
+inline std::string join(const std::vector<std::string>& words, std::string_view separator = ", ") {
+  std::string text;
+  for (const std::string& word : words) {
+    if (!text.empty()) text += separator;
+    text += word;
+  }
+  return text;
+}
+
 // Numbers in the shortest form that reads back as the same number.
 template <class T>
 std::string config_text(const T& value) {

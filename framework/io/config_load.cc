@@ -2,11 +2,12 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "file/printable.h"
 #include "file/read_file.h"
 #include "io/config.h"
+#include "io/config_fields.h"
 #include "io/config_read.h"
-#include "io/suggest.h"
 #include "io/yaml_tree.h"
 
 namespace octet {
@@ -121,7 +122,7 @@ std::string find_config(const std::string& path, const std::string& configs_dir)
     if (entry.path().extension() == ".yaml") names.push_back(entry.path().filename().string());
   }
   std::sort(names.begin(), names.end());
-  const std::string near = nearest(path, names);
+  const std::string near = nearest_typo(path, names);
   throw UsageError(message("there is no config \"", printable(path), "\", nor \"",
                            printable(inside), "\"",
                            near.empty() ? "" : "; did you mean \"" + near + "\"?",

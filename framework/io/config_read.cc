@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "file/printable.h"
 #include "io/config_fields.h"
-#include "io/suggest.h"
 
 namespace octet {
 namespace {
@@ -40,20 +40,20 @@ std::string suggestion(const std::string& word, const std::string& section,
     return join(found, "\" or \"");
   };
 
-  if (const std::string close = nearest(word, keys, 1); !close.empty()) return question(close);
+  if (const std::string close = nearest_typo(word, keys, 1); !close.empty()) return question(close);
   for (const auto& [foreign, ours] : kSynonyms) {
     if (word == foreign && std::find(keys.begin(), keys.end(), ours) != keys.end()) {
       return question(std::string(ours));
     }
   }
   if (const std::string elsewhere = with_leaf(word); !elsewhere.empty()) return question(elsewhere);
-  if (const std::string near = nearest(word, keys); !near.empty()) return question(near);
+  if (const std::string near = nearest_typo(word, keys); !near.empty()) return question(near);
 
   std::vector<std::string> leaves;
   for (const ConfigField& field : config_fields(Config())) {
     leaves.push_back(field.key.substr(field.key.rfind('.') + 1));
   }
-  return question(with_leaf(nearest(word, leaves)));
+  return question(with_leaf(nearest_typo(word, leaves)));
 }
 
 // Reads one map into one struct; `path` is its key, "" for the root.
@@ -61,14 +61,14 @@ class SectionReader {
  public:
   SectionReader(const YamlNode& node, std::string path) : node_(node), path_(std::move(path)) {}
 
-  template <class Section>
+  template <class Fields, class Section>
   void read(Section& section) {
     if (node_.kind == YamlNode::Kind::kNull) return;
     if (node_.kind != YamlNode::Kind::kMap) {
       throw UsageError(message(node_.place, ": ", path_.empty() ? "the file" : path_,
                                " expects a map of keys, got ", node_.describe()));
     }
-    Section::visit(section, *this);
+    Fields::visit(section, *this);
     for (const YamlNode::Entry& entry : node_.entries) {
       if (std::find(keys_.begin(), keys_.end(), entry.key) != keys_.end()) continue;
       throw UsageError(message(entry.key_place, ": unknown key \"", printable(entry.key), "\"",
@@ -82,13 +82,27 @@ class SectionReader {
     if (const YamlNode* node = find(key)) read_value(*node, key, field, range);
   }
 
-  template <class Section>
-  void section(const char* key, Section& section) {
-    if (const YamlNode* node = find(key)) SectionReader(*node, join_key(path_, key)).read(section);
+  template <class E, std::size_t kCount>
+  void one_of(const char* key, E& field, const std::array<E, kCount>& allowed, const char*) {
+    if (const YamlNode* node = find(key)) {
+      std::vector<std::string> names;
+      for (const E value : allowed) names.emplace_back(name_of(value));
+      field = allowed[index_of(*node, key, names)];
+    }
   }
 
-  void layers(const char* key, std::map<std::string, LayerQuantizeConfig>& layers,
-              const LayerQuantizeConfig& defaults) {
+  template <class Fields, class Section>
+  void section(const char* key, Section& section) {
+    if (const YamlNode* node = find(key)) {
+      SectionReader(*node, join_key(path_, key)).read<Fields>(section);
+    }
+  }
+  template <class Section>
+  void section(const char* key, Section& section) {
+    this->section<Section, Section>(key, section);
+  }
+
+  void layers(const char* key, std::map<std::string, QConfig>& layers, const QConfig& defaults) {
     const YamlNode* node = find(key);
     if (node == nullptr || node->kind == YamlNode::Kind::kNull) return;
     const std::string path = join_key(path_, key);
@@ -97,8 +111,8 @@ class SectionReader {
           message(node->place, ": ", path, " expects a map of layers, got ", node->describe()));
     }
     for (const YamlNode::Entry& entry : node->entries) {
-      LayerQuantizeConfig& layer = layers.insert_or_assign(entry.key, defaults).first->second;
-      SectionReader(entry.value, join_key(path, printable(entry.key))).read(layer);
+      QConfig& layer = layers.insert_or_assign(entry.key, defaults).first->second;
+      SectionReader(entry.value, join_key(path, printable(entry.key))).read<QConfigFields>(layer);
     }
   }
 
@@ -158,20 +172,24 @@ class SectionReader {
     }
   }
 
-  template <class E>
-  void read_enum(const YamlNode& node, const char* key, E& field) const {
-    const auto known = enum_names(E{});
-    const std::vector<std::string> names(known.begin(), known.end());
-    const std::string expected = "one of " + join(names);
-    if (node.kind != YamlNode::Kind::kScalar) wrong(node, key, expected);
+  // The place of the node's word in `names`.
+  std::size_t index_of(const YamlNode& node, const char* key,
+                       const std::vector<std::string>& names) const {
+    if (node.kind != YamlNode::Kind::kScalar) wrong(node, key, "one of " + join(names));
     const auto found = std::find(names.begin(), names.end(), node.text);
     if (found == names.end()) {
-      const std::string near = nearest(node.text, names);
+      const std::string near = nearest_typo(node.text, names);
       throw UsageError(message(
           node.place, ": ", join_key(path_, key), " does not know ", node.describe(),
           near.empty() ? "" : "; did you mean \"" + near + "\"?", " (values: ", join(names), ")"));
     }
-    field = static_cast<E>(found - names.begin());
+    return static_cast<std::size_t>(found - names.begin());
+  }
+
+  template <class E>
+  void read_enum(const YamlNode& node, const char* key, E& field) const {
+    const auto known = enum_names(E{});
+    field = static_cast<E>(index_of(node, key, {known.begin(), known.end()}));
     if constexpr (requires { is_implemented(field); }) {
       if (!is_implemented(field)) {
         throw UsageError(message(node.place, ": ", join_key(path_, key), " \"", node.text,
@@ -189,7 +207,7 @@ class SectionReader {
 
 Config read_config(const YamlNode& root) {
   Config config;
-  SectionReader(root, "").read(config);
+  SectionReader(root, "").read<Config>(config);
   return config;
 }
 

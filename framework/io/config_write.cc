@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "io/config_fields.h"
-#include "io/suggest.h"
 
 namespace octet {
 namespace {
@@ -25,17 +24,28 @@ class FieldCollector {
     fields_.push_back({join_key(path_, key), config_text(field), allowed, doc});
   }
 
-  template <class Section>
-  void section(const std::string& key, const Section& section) {
-    const std::string outer = std::exchange(path_, join_key(path_, key));
-    Section::visit(section, *this);
-    path_ = outer;
+  template <class E, std::size_t kCount>
+  void one_of(const char* key, const E& field, const std::array<E, kCount>& values,
+              const char* doc) {
+    std::vector<std::string> names;
+    for (const E value : values) names.emplace_back(name_of(value));
+    fields_.push_back({join_key(path_, key), config_text(field), join(names, " | "), doc});
   }
 
-  void layers(const char* key, const std::map<std::string, LayerQuantizeConfig>& layers,
-              const LayerQuantizeConfig&) {
+  template <class Fields, class Section>
+  void section(const std::string& key, const Section& section) {
     const std::string outer = std::exchange(path_, join_key(path_, key));
-    for (const auto& [name, layer] : layers) section(name, layer);
+    Fields::visit(section, *this);
+    path_ = outer;
+  }
+  template <class Section>
+  void section(const char* key, const Section& section) {
+    this->section<Section, Section>(key, section);
+  }
+
+  void layers(const char* key, const std::map<std::string, QConfig>& layers, const QConfig&) {
+    const std::string outer = std::exchange(path_, join_key(path_, key));
+    for (const auto& [name, layer] : layers) section<QConfigFields>(name, layer);
     path_ = outer;
   }
 
@@ -67,19 +77,27 @@ class YamlWriter {
     out_ << indent_ << key << ": " << text << '\n';
   }
 
-  template <class Section>
+  template <class E, std::size_t kCount>
+  void one_of(const char* key, const E& field, const std::array<E, kCount>&, const char* doc) {
+    (*this)(key, field, {}, doc);
+  }
+
+  template <class Fields, class Section>
   void section(const std::string& key, const Section& section) {
     out_ << indent_ << key << ":\n";
     indent_ += "  ";
-    Section::visit(section, *this);
+    Fields::visit(section, *this);
     indent_.resize(indent_.size() - 2);
   }
+  template <class Section>
+  void section(const char* key, const Section& section) {
+    this->section<Section, Section>(key, section);
+  }
 
-  void layers(const char* key, const std::map<std::string, LayerQuantizeConfig>& layers,
-              const LayerQuantizeConfig&) {
+  void layers(const char* key, const std::map<std::string, QConfig>& layers, const QConfig&) {
     out_ << indent_ << key << (layers.empty() ? ": {}\n" : ":\n");
     indent_ += "  ";
-    for (const auto& [name, layer] : layers) section(yaml_text(name), layer);
+    for (const auto& [name, layer] : layers) section<QConfigFields>(yaml_text(name), layer);
     indent_.resize(indent_.size() - 2);
   }
 

@@ -113,7 +113,7 @@ TEST_CASE("atomic_write: killed before or after any call, the file is the old or
       REQUIRE(WIFSIGNALED(status));
       const std::string content = read_text_file(folder / "a");
       CHECK((content == "old" || content == "new"));
-      remove_stale_temporaries(folder / "a");
+      remove_stale_temporaries(folder.path());
       CHECK(folder.list() == Names{"a"});
     }
   }
@@ -158,6 +158,15 @@ TEST_CASE("atomic_write: a full device is reported as such and leaves the old fi
       Error);
   CHECK(read_text_file(folder / "a") == "old");
   CHECK(folder.list() == Names{"a"});
+}
+
+TEST_CASE("remove_stale_temporaries touches nothing else") {
+  const TempFolder folder;
+  for (const char* name : {"a", "a.tmp-12-3", "a.tmp-notes", "tmp-1-2"}) {
+    atomic_write(folder / name, "x");
+  }
+  remove_stale_temporaries(folder.path());
+  CHECK(folder.list() == Names{"a", "a.tmp-notes", "tmp-1-2"});
 }
 
 TEST_CASE("atomic_write into a folder that is not there names the path and the reason") {

@@ -1,0 +1,132 @@
+#include "io/checkpoint.h"
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "file/atomic_write.h"
+#include "file/printable.h"
+#include "io/weights.h"
+#include "io/weights_hash.h"
+
+namespace octet {
+namespace {
+
+constexpr const char* kVersion = "1";
+constexpr const char* kHashKey = "octet.sha256";
+
+std::string path_in(const std::string& folder, const char* name) {
+  return (std::filesystem::path(folder) / name).string();
+}
+
+// SHA-256 of metadata (without the hash itself) and tensors; docs/model_file.md gives the encoding.
+std::string content_sha256(const std::map<std::string, std::string>& metadata,
+                           const std::map<std::string, TensorEntry>& tensors) {
+  Sha256 hash;
+  for (const auto& [key, value] : metadata) {
+    if (key == kHashKey) continue;
+    const std::string text = message(key, '\n', value.size(), '\n', value, '\n');
+    hash.update(std::as_bytes(std::span(text.data(), text.size())));
+  }
+  for (const auto& [name, entry] : tensors) hash_tensor(hash, entry);
+  return hash.hex();
+}
+
+}  // namespace
+
+void save_checkpoint(const RunLock& lock, const Checkpoint& checkpoint, int keep,
+                     FileSystem* file_system) {
+  std::map<std::string, TensorEntry> tensors;
+  for (const auto& [group, members] : checkpoint.groups) {
+    for (const NamedTensor& member : members) {
+      OCTET_CHECK(member.name.find('/') == std::string::npos, "tensor \"", printable(member.name),
+                  "\": '/' separates groups and cannot be part of a name");
+      TensorEntry entry = to_entry(member);
+      if (group != "model") entry.name = group + "/" + member.name;
+      const std::string name = entry.name;
+      OCTET_CHECK(tensors.emplace(name, std::move(entry)).second, "two tensors are named \"",
+                  printable(name), "\"");
+    }
+  }
+  std::map<std::string, std::string> metadata = {
+      {"format", "pt"},
+      {"octet.format", "checkpoint"},
+      {"octet.version", kVersion},
+      {"octet.state", checkpoint.state},
+      {"octet.config", checkpoint.config},
+      {"octet.dataset_sha256", checkpoint.dataset_sha256}};
+  metadata[kHashKey] = content_sha256(metadata, tensors);
+
+  std::vector<TensorEntry> entries;
+  for (const auto& [name, entry] : tensors) entries.push_back(entry);
+  AtomicWriteOptions options;
+  if (keep > 1) options.keep_previous_as = path_in(lock.folder(), kPreviousCheckpointName);
+  options.file_system = file_system;
+  atomic_write(path_in(lock.folder(), kCheckpointName),
+               serialize_safetensors(metadata, std::move(entries)), options);
+}
+
+Checkpoint read_checkpoint(const std::string& path) {
+  const SafetensorsFile file = SafetensorsFile::read(path);
+  const std::string name = message("\"", printable(path), "\"");
+  const auto format = file.metadata().find("octet.format");
+  OCTET_CHECK(format != file.metadata().end() && format->second == "checkpoint", name,
+              " is not a checkpoint");
+  OCTET_CHECK(file.metadata_at("octet.version") == kVersion, name, " has checkpoint version ",
+              printable(file.metadata_at("octet.version")), "; this program reads version ",
+              kVersion);
+  std::map<std::string, TensorEntry> tensors;
+  for (const TensorEntry& entry : file.tensors()) tensors.emplace(entry.name, entry);
+  OCTET_CHECK(content_sha256(file.metadata(), tensors) == file.metadata_at(kHashKey), name,
+              " is damaged: its content does not have the SHA-256 that it names");
+
+  Checkpoint checkpoint;
+  checkpoint.state = file.metadata_at("octet.state");
+  checkpoint.config = file.metadata_at("octet.config");
+  checkpoint.dataset_sha256 = file.metadata_at("octet.dataset_sha256");
+  for (const auto& [full_name, entry] : tensors) {
+    const std::size_t slash = full_name.find('/');
+    NamedTensor tensor = to_tensor(entry);
+    if (slash != std::string::npos) tensor.name = full_name.substr(slash + 1);
+    const std::string group = slash == std::string::npos ? "model" : full_name.substr(0, slash);
+    checkpoint.groups[group].push_back(std::move(tensor));
+  }
+  return checkpoint;
+}
+
+std::optional<LoadedCheckpoint> load_checkpoint(const std::string& folder) {
+  const std::string current = path_in(folder, kCheckpointName);
+  const std::string previous = path_in(folder, kPreviousCheckpointName);
+  std::error_code ignored;
+  const bool has_current = std::filesystem::exists(current, ignored);
+  const bool has_previous = std::filesystem::exists(previous, ignored);
+  if (!has_current && !has_previous) return std::nullopt;
+
+  std::string warning = message("\"", printable(current), "\" is missing");
+  if (has_current) {
+    try {
+      return LoadedCheckpoint{read_checkpoint(current), current, ""};
+    } catch (const Error& error) {
+      OCTET_CHECK(has_previous, error.what(), "; there is no previous checkpoint");
+      warning = error.what();
+    }
+  }
+  try {
+    return LoadedCheckpoint{read_checkpoint(previous), previous,
+                            message(warning, "; going back to \"", printable(previous), "\"")};
+  } catch (const Error& error) {
+    throw Error(message("no valid checkpoint: ", warning, "; ", error.what()));
+  }
+}
+
+std::optional<LoadedCheckpoint> resume_checkpoint(const RunLock& lock) {
+  std::optional<LoadedCheckpoint> loaded = load_checkpoint(lock.folder());
+  const std::string current = path_in(lock.folder(), kCheckpointName);
+  if (loaded && loaded->path != current && std::filesystem::exists(current)) {
+    std::error_code error;
+    std::filesystem::rename(current, path_in(lock.folder(), kBrokenCheckpointName), error);
+    OCTET_CHECK(!error, "cannot set \"", printable(current), "\" aside: ", error.message());
+  }
+  return loaded;
+}
+
+}  // namespace octet

@@ -1,0 +1,136 @@
+#include "io/weights.h"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+#include "base/error.h"
+#include "file/printable.h"
+#include "file/sha256.h"
+#include "io/weights_hash.h"
+
+namespace octet {
+namespace {
+
+constexpr const char* kFormatKey = "octet.format";
+
+bool ends_with(const std::string& text, std::string_view end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+// [O, I, KH, KW] to [O, KH, KW, I].
+Tensor to_channels_last(const Tensor& source) {
+  const std::int64_t o = source.dim(0), i = source.dim(1), kh = source.dim(2), kw = source.dim(3);
+  Tensor result = Tensor::empty({o, kh, kw, i}, source.dtype());
+  const std::size_t size = size_of(source.dtype());
+  const std::byte* from = source.bytes().data();
+  std::byte* to = result.mutable_bytes().data();
+  for (std::int64_t out = 0; out < o; ++out) {
+    for (std::int64_t pixel = 0; pixel < kh * kw; ++pixel) {
+      for (std::int64_t in = 0; in < i; ++in) {
+        const std::int64_t index = (out * i + in) * kh * kw + pixel;
+        std::memcpy(to, from + static_cast<std::size_t>(index) * size, size);
+        to += size;
+      }
+    }
+  }
+  return result;
+}
+
+// "a, b, c and 7 more"
+std::string list_names(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 8;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) {
+    text += (i > 0 ? ", " : "") + printable(names[i]);
+  }
+  return names.size() > kShown ? message(text, " and ", names.size() - kShown, " more") : text;
+}
+
+}  // namespace
+
+void hash_tensor(Sha256& hash, const TensorEntry& entry) {
+  std::string dims;
+  for (const std::int64_t dim : entry.shape.dims()) {
+    dims += (dims.empty() ? "" : ",") + std::to_string(dim);
+  }
+  const std::string head = message(entry.name, '\n', name_of(entry.dtype), '\n', dims, '\n');
+  hash.update(std::as_bytes(std::span(head.data(), head.size()))).update(entry.bytes);
+}
+
+TensorEntry to_entry(const NamedTensor& tensor) {
+  return {tensor.name, tensor.tensor.dtype(), tensor.tensor.shape(), tensor.tensor.bytes()};
+}
+
+NamedTensor to_tensor(const TensorEntry& entry) {
+  Tensor tensor = Tensor::empty(entry.shape, entry.dtype);
+  std::copy(entry.bytes.begin(), entry.bytes.end(), tensor.mutable_bytes().begin());
+  return {entry.name, tensor};
+}
+
+std::string weights_sha256(std::vector<NamedTensor> tensors) {
+  std::sort(tensors.begin(), tensors.end(),
+            [](const NamedTensor& a, const NamedTensor& b) { return a.name < b.name; });
+  Sha256 hash;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    OCTET_CHECK(i == 0 || tensors[i].name != tensors[i - 1].name, "two tensors are named \"",
+                printable(tensors[i].name), "\"");
+    hash_tensor(hash, to_entry(tensors[i]));
+  }
+  return hash.hex();
+}
+
+void save_weights(const std::string& path, const std::vector<NamedTensor>& tensors,
+                  std::map<std::string, std::string> metadata) {
+  metadata["format"] = "pt";
+  metadata[kFormatKey] = "weights";
+  std::vector<TensorEntry> entries;
+  for (const NamedTensor& tensor : tensors) entries.push_back(to_entry(tensor));
+  write_safetensors(path, metadata, std::move(entries));
+}
+
+std::vector<NamedTensor> load_weights(const std::string& path) {
+  const SafetensorsFile file = SafetensorsFile::read(path);
+  const auto format = file.metadata().find(kFormatKey);
+  const bool foreign = format == file.metadata().end();
+  OCTET_CHECK(foreign || format->second == "weights" || format->second == "checkpoint", "\"",
+              printable(path), "\" holds no weights but \"", printable(format->second), "\"");
+  std::vector<NamedTensor> tensors;
+  for (const TensorEntry& entry : file.tensors()) {
+    if (foreign && ends_with(entry.name, "num_batches_tracked")) continue;
+    if (!foreign && entry.name.find('/') != std::string::npos) continue;  // another group
+    NamedTensor tensor = to_tensor(entry);
+    if (foreign && tensor.tensor.rank() == 4) tensor.tensor = to_channels_last(tensor.tensor);
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+void copy_weights(const std::vector<NamedTensor>& from, const std::vector<NamedTensor>& to,
+                  const std::string& source) {
+  std::map<std::string, Tensor> given;
+  for (const NamedTensor& tensor : from) given.emplace(tensor.name, tensor.tensor);
+  std::vector<std::string> missing, unexpected;
+  for (const NamedTensor& tensor : to) {
+    if (given.count(tensor.name) == 0) missing.push_back(tensor.name);
+  }
+  std::map<std::string, Tensor> wanted;
+  for (const NamedTensor& tensor : to) wanted.emplace(tensor.name, tensor.tensor);
+  for (const auto& [name, tensor] : given) {
+    if (wanted.count(name) == 0) unexpected.push_back(name);
+  }
+  OCTET_CHECK(missing.empty() && unexpected.empty(), "\"", printable(source),
+              "\" does not fit the model:", missing.empty() ? "" : " missing ", list_names(missing),
+              missing.empty() || unexpected.empty() ? "" : ";",
+              unexpected.empty() ? "" : " unexpected ", list_names(unexpected));
+  for (const auto& [name, tensor] : wanted) {
+    const Tensor& other = given.at(name);
+    OCTET_CHECK(other.shape() == tensor.shape() && other.dtype() == tensor.dtype(), "\"",
+                printable(source), "\": tensor \"", printable(name), "\" is ",
+                name_of(other.dtype()), " ", other.shape(), ", the model expects ",
+                name_of(tensor.dtype()), " ", tensor.shape());
+  }
+  for (auto& [name, tensor] : wanted) tensor.copy_from(given.at(name));
+}
+
+}  // namespace octet

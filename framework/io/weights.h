@@ -1,0 +1,42 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "file/safetensors.h"
+#include "nn/module.h"
+
+// Named tensors of a model in files.
+namespace octet {
+
+// A handle for the file's writer; points into the tensor's memory.
+TensorEntry to_entry(const NamedTensor& tensor);
+// A tensor of its own, copied out of the file.
+NamedTensor to_tensor(const TensorEntry& entry);
+
+// SHA-256 over all parameters and buffers: for each tensor, in the order of the names' bytes,
+//   name '\n' dtype '\n' dimensions joined by ',' '\n' elements (row-major, little-endian)
+// with dtypes as in safetensors ("F32"). Throws Error if a name occurs twice.
+std::string weights_sha256(std::vector<NamedTensor> tensors);
+
+// Writes a .safetensors file of weights alone, atomically. `metadata` is added to our own
+// ("octet.format": "weights").
+void save_weights(const std::string& path, const std::vector<NamedTensor>& tensors,
+                  std::map<std::string, std::string> metadata = {});
+
+// The weights and buffers of a file, for model.init_from: a checkpoint (its "model" group), a file
+// of save_weights, or a safetensors file of another program, which is taken for PyTorch's: tensors
+// of rank 4 are turned from [O, I, KH, KW] into our [O, KH, KW, I], and "*.num_batches_tracked" are
+// left out. (The columns of a linear layer behind a flatten are PyTorch's C, H, W order: a file for
+// a network which flattens more than one pixel must have them in H, W, C order.)
+// Throws Error that names the file.
+std::vector<NamedTensor> load_weights(const std::string& path);
+
+// Copies the elements of `from` into the tensors of `to` by name. Nothing is copied unless all
+// fits: throws Error that starts with `source` and lists the names that are missing or unexpected,
+// or names the first tensor with another shape or dtype, and both shapes.
+void copy_weights(const std::vector<NamedTensor>& from, const std::vector<NamedTensor>& to,
+                  const std::string& source);
+
+}  // namespace octet
