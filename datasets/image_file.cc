@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 
+// Zeroed memory: before 2.28 stb_image uses Huffman tables that a damaged JPEG never defined.
+#define STBI_MALLOC(size) std::calloc(1, size)
+#define STBI_REALLOC(pointer, size) std::realloc(pointer, size)
+#define STBI_FREE(pointer) std::free(pointer)
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_PNG
@@ -20,6 +25,7 @@
 #pragma GCC diagnostic pop
 
 #include "base/error.h"
+#include "datasets/jpeg_check.h"
 
 namespace octet {
 namespace {
@@ -57,6 +63,8 @@ std::vector<Taps> triangle_filter(std::int64_t from, std::int64_t to) {
 Image decode_image(std::span<const std::byte> bytes, int channels, const std::string& source) {
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
   OCTET_CHECK(bytes.size() <= std::numeric_limits<int>::max(), source, ": the file is too large");
+  OCTET_CHECK(jpeg_tables_fit(std::span(data, bytes.size())), source,
+              ": the image is damaged: a Huffman table has more than 256 codes");
   const int size = static_cast<int>(bytes.size());
   int width = 0, height = 0, stored_channels = 0;
   OCTET_CHECK(stbi_info_from_memory(data, size, &width, &height, &stored_channels) == 1, source,
