@@ -317,7 +317,7 @@ TEST_CASE("model file: random changes to the graph's JSON never do harm") {
   const Pieces good(small_graph());
   const std::string letters = "0123456789-{}[]\",:.eE truefalsn\\u";
   std::size_t refused = 0;
-  for (std::uint32_t seed = 0; seed < 3000; ++seed) {
+  for (std::uint32_t seed = 0; seed < 1000; ++seed) {
     Rng rng(seed, RngPurpose::kTest);
     Pieces pieces = good;
     std::string& text = pieces.metadata["graph"];
@@ -333,7 +333,7 @@ TEST_CASE("model file: random changes to the graph's JSON never do harm") {
     }
     refused += !error_of(pieces.bytes()).empty();
   }
-  CHECK(refused > 2500);  // the others are equal, or changed a name
+  CHECK(refused > 800);  // the others are equal, or changed a name
 }
 
 TEST_SUITE_END();

@@ -21,7 +21,8 @@ TEST_CASE("golden: model files of each format version load and give their logits
     const char* logits_sha256;  // on 10 images from Rng(1, kTest)
   };
   const std::vector<Case> cases = {
-      {"every_op_v1.safetensors", "393a21431cec50e6e9d12a1a52d6a1113ec6ece7bea27c5a6c946598abcff3a5"},
+      {"every_op_v1.safetensors",
+       "393a21431cec50e6e9d12a1a52d6a1113ec6ece7bea27c5a6c946598abcff3a5"},
   };
   for (const Case& c : cases) {
     CAPTURE(std::string(c.file));
