@@ -17,8 +17,8 @@ inline std::int64_t clamp_index(std::int64_t i, std::int64_t low, std::int64_t h
 
 // A stretch of floats that is contiguous in x and in the columns: a kernel row, or with groups the
 // channels of one tap. Stores whole vectors: up to kWidth - 1 floats beyond the stretch are
-// overwritten.
-template <class V>
+// overwritten. kOneVector: it is known to fit one vector.
+template <class V, bool kOneVector>
 struct Stretch {
   std::int64_t length;
   typename V::Mask rest;  // of the last vector
@@ -28,8 +28,13 @@ struct Stretch {
 
   void copy(const float* from, float* to) const {
     std::int64_t i = 0;
-    for (; i + V::kWidth < length; i += V::kWidth) V::store(to + i, V::load(from + i));
+    if constexpr (!kOneVector) {
+      for (; i + V::kWidth < length; i += V::kWidth) V::store(to + i, V::load(from + i));
+    }
     V::store(to + i, V::load(from + i, rest));
+  }
+  void zero(float* to) const {
+    for (std::int64_t i = 0; i < length; i += V::kWidth) V::store(to + i, V::zero());
   }
   // Elements [first, last) are copied, the others become 0; `from` need not exist outside.
   void copy_part(const float* from, float* to, std::int64_t first, std::int64_t last) const {
@@ -41,53 +46,91 @@ struct Stretch {
   }
 };
 
-// The columns of one output row, pixel by pixel and tap by tap in ascending order: what a stretch
+// One output row being rearranged. Pixel by pixel and tap by tap in ascending order: what a stretch
 // writes too much is overwritten by the next.
-template <class V>
-void im2col_row(const Im2colArgs& args, const float* image, std::int64_t oy, float* columns) {
-  const Conv2dShape& s = args.shape;
-  const std::int64_t channels = s.in_per_group(), width = s.out_width();
-  const std::int64_t iy = oy * s.stride - s.padding;
-  const std::int64_t top = clamp_index(-iy, 0, s.kernel_h);
-  const std::int64_t bottom = clamp_index(s.height - iy, top, s.kernel_h);
-  const std::int64_t kernel_row = s.kernel_w * channels, line_floats = s.width * s.in;
-  const Stretch<V> row(kernel_row), tap(channels);
-  for (std::int64_t ox = 0; ox < width; ++ox, columns += args.column_stride) {
-    const std::int64_t ix = ox * s.stride - s.padding;
-    const std::int64_t left = clamp_index(-ix, 0, s.kernel_w);
-    const std::int64_t right = clamp_index(s.width - ix, left, s.kernel_w);
-    const float* from = image + (iy + top) * line_floats + ix * s.in + args.group * channels;
-    float* to = columns;
-    for (std::int64_t kh = 0; kh < top; ++kh, to += kernel_row) row.copy_part(from, to, 0, 0);
-    for (std::int64_t kh = top; kh < bottom; ++kh, to += kernel_row, from += line_floats) {
-      if (s.groups > 1) {
-        for (std::int64_t kw = 0; kw < s.kernel_w; ++kw) {
-          const bool valid = kw >= left && kw < right;
-          tap.copy_part(from + kw * s.in, to + kw * channels, 0, valid ? channels : 0);
-        }
-      } else if (right - left == s.kernel_w) {
-        row.copy(from, to);
-      } else {
-        row.copy_part(from, to, left * channels, right * channels);
+template <class V, bool kOneVector>
+class RowOfColumns {
+ public:
+  RowOfColumns(const Im2colArgs& args, const float* image, std::int64_t oy)
+      : s_(args.shape),
+        channels_(s_.in_per_group()),
+        kernel_row_(s_.kernel_w * channels_),
+        column_stride_(args.column_stride),
+        line_floats_(s_.width * s_.in),
+        row_(kernel_row_),
+        tap_(channels_) {
+    const std::int64_t iy = oy * s_.stride - s_.padding;
+    top_ = clamp_index(-iy, 0, s_.kernel_h);
+    bottom_ = clamp_index(s_.height - iy, top_, s_.kernel_h);
+    line_ = image + (iy + top_) * line_floats_ + args.group * channels_;
+  }
+
+  void write(float* columns) const {
+    const std::int64_t width = s_.out_width(), room = s_.width + s_.padding - s_.kernel_w;
+    // Pixels [first, last) have their kernel rows inside the image.
+    const std::int64_t last = room < 0 ? 0 : clamp_index(room / s_.stride + 1, 0, width);
+    const std::int64_t first = clamp_index((s_.padding + s_.stride - 1) / s_.stride, 0, last);
+    std::int64_t ox = 0;
+    for (; ox < first; ++ox) border_pixel(ox, columns + ox * column_stride_);
+    if (s_.groups == 1) {
+      const float* from = line_ + (ox * s_.stride - s_.padding) * channels_;
+      for (; ox < last; ++ox, from += s_.stride * channels_) {
+        inner_pixel(from, columns + ox * column_stride_);
       }
     }
-    for (std::int64_t kh = bottom; kh < s.kernel_h; ++kh, to += kernel_row) {
-      row.copy_part(from, to, 0, 0);
-    }
+    for (; ox < width; ++ox) border_pixel(ox, columns + ox * column_stride_);
   }
-}
+
+ private:
+  void inner_pixel(const float* from, float* to) const {
+    for (std::int64_t kh = 0; kh < top_; ++kh, to += kernel_row_) row_.zero(to);
+    for (std::int64_t kh = top_; kh < bottom_; ++kh, to += kernel_row_, from += line_floats_) {
+      row_.copy(from, to);
+    }
+    for (std::int64_t kh = bottom_; kh < s_.kernel_h; ++kh, to += kernel_row_) row_.zero(to);
+  }
+
+  void border_pixel(std::int64_t ox, float* to) const {
+    const std::int64_t ix = ox * s_.stride - s_.padding;
+    const std::int64_t left = clamp_index(-ix, 0, s_.kernel_w);
+    const std::int64_t right = clamp_index(s_.width - ix, left, s_.kernel_w);
+    const float* from = line_ + ix * s_.in;
+    for (std::int64_t kh = 0; kh < top_; ++kh, to += kernel_row_) row_.zero(to);
+    for (std::int64_t kh = top_; kh < bottom_; ++kh, to += kernel_row_, from += line_floats_) {
+      if (s_.groups == 1) {
+        row_.copy_part(from, to, left * channels_, right * channels_);
+        continue;
+      }
+      for (std::int64_t kw = 0; kw < s_.kernel_w; ++kw) {
+        if (kw >= left && kw < right) {
+          tap_.copy(from + kw * s_.in, to + kw * channels_);
+        } else {
+          tap_.zero(to + kw * channels_);
+        }
+      }
+    }
+    for (std::int64_t kh = bottom_; kh < s_.kernel_h; ++kh, to += kernel_row_) row_.zero(to);
+  }
+
+  const Conv2dShape s_;
+  const std::int64_t channels_, kernel_row_;
+  const std::ptrdiff_t column_stride_, line_floats_;
+  const Stretch<V, kOneVector> row_;  // a kernel row
+  const Stretch<V, false> tap_;
+  std::int64_t top_, bottom_;  // kernel rows inside the image
+  const float* line_;          // of kernel row top_
+};
 
 template <class V>
 void im2col(const Im2colArgs& args, const float* x, float* columns) {
   const Conv2dShape& s = args.shape;
   const std::int64_t height = s.out_height();
-  const std::int64_t stretch = (s.groups == 1 ? s.kernel_w : 1) * s.in_per_group();
   for (std::int64_t row = args.first_row; row < args.last_row; ++row) {
     const float* image = x + row / height * s.height * s.width * s.in;
-    if (stretch <= V::Narrow::kWidth) {
-      im2col_row<typename V::Narrow>(args, image, row % height, columns);
+    if (s.groups == 1 && s.taps() <= s.kernel_h * V::Narrow::kWidth) {
+      RowOfColumns<typename V::Narrow, true>(args, image, row % height).write(columns);
     } else {
-      im2col_row<V>(args, image, row % height, columns);
+      RowOfColumns<V, false>(args, image, row % height).write(columns);
     }
     columns += s.out_width() * args.column_stride;
   }
@@ -102,63 +145,81 @@ inline Taps taps_of(std::int64_t position, std::int64_t kernel, std::int64_t str
                     std::int64_t first, std::int64_t last) {
   // position (with padding) = out * stride + tap
   const std::int64_t least = position - kernel + 1;  // out * stride is at least this
-  std::int64_t out = least > 0 ? (least + stride - 1) / stride : 0;
+  std::int64_t out = least <= 0 ? 0 : stride == 1 ? least : (least + stride - 1) / stride;
   if (out < first) out = first;
-  std::int64_t end = position / stride + 1;
+  std::int64_t end = (stride == 1 ? position : position / stride) + 1;
   if (end > last) end = last;
   return {end > out ? end - out : 0, position - out * stride, out};
 }
 
+// Strides of the columns in floats, and what else is the same for all pixels.
+struct ColumnSteps {
+  std::int64_t channels;
+  std::ptrdiff_t x, y;  // from an output pixel's tap to that of the next pixel, of the next row
+
+  explicit ColumnSteps(const Im2colArgs& args)
+      : channels(args.shape.in_per_group()),
+        x(args.column_stride - args.shape.stride * channels),
+        y(args.shape.out_width() * args.column_stride -
+          args.shape.stride * args.shape.kernel_w * channels) {}
+};
+
 // Adds to the channels of one pixel what the columns hold for it, in ascending order of the output
-// pixel. `columns` is where output (vertical.out, horizontal.out) holds its tap (vertical.tap,
-// horizontal.tap).
+// pixel. `columns` is where the first output pixel holds its tap.
 template <class V>
-void col2im_pixel(const Im2colArgs& args, Taps vertical, Taps horizontal, const float* columns,
-                  float* pixel) {
-  const Conv2dShape& s = args.shape;
-  const std::int64_t channels = s.in_per_group();
-  const std::ptrdiff_t step_x = args.column_stride - s.stride * channels;
-  const std::ptrdiff_t step_y =
-      s.out_width() * args.column_stride - s.stride * s.kernel_w * channels;
-  for (std::int64_t c = 0; c < channels; c += V::kWidth) {
-    const auto mask = V::mask(channels - c < V::kWidth ? channels - c : V::kWidth);
-    typename V::Reg sum = V::load(pixel + c, mask);
-    for (std::int64_t v = 0; v < vertical.count; ++v) {
-      const float* from = columns + v * step_y + c;
-      for (std::int64_t h = 0; h < horizontal.count; ++h, from += step_x) {
+void col2im_pixel(const ColumnSteps& step, std::int64_t rows, std::int64_t pixels,
+                  const float* columns, float* to) {
+  for (std::int64_t c = 0; c < step.channels; c += V::kWidth) {
+    const std::int64_t left = step.channels - c;
+    const auto mask = V::mask(left < V::kWidth ? left : V::kWidth);
+    typename V::Reg sum = V::load(to + c, mask);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const float* from = columns + row * step.y + c;
+      for (std::int64_t pixel = 0; pixel < pixels; ++pixel, from += step.x) {
         sum = V::add(sum, V::load(from, mask));
       }
     }
-    V::store(pixel + c, sum, mask);
+    V::store(to + c, sum, mask);
+  }
+}
+
+// Output rows [first, last) of one image; `image` is at the group's first channel.
+template <class V>
+void col2im_image(const Im2colArgs& args, const ColumnSteps& step, std::int64_t first,
+                  std::int64_t last, const float* columns, float* image) {
+  const Conv2dShape s = args.shape;
+  const std::int64_t width = s.out_width();
+  for (std::int64_t iy = 0; iy < s.height; ++iy) {
+    const Taps vertical = taps_of(iy + s.padding, s.kernel_h, s.stride, first, last);
+    if (vertical.count == 0) continue;
+    const float* row = columns + (vertical.out - first) * width * args.column_stride +
+                       vertical.tap * s.kernel_w * step.channels;
+    for (std::int64_t ix = 0; ix < s.width; ++ix) {
+      const Taps horizontal = taps_of(ix + s.padding, s.kernel_w, s.stride, 0, width);
+      const float* from =
+          row + horizontal.out * args.column_stride + horizontal.tap * step.channels;
+      col2im_pixel<V>(step, vertical.count, horizontal.count, from,
+                      image + (iy * s.width + ix) * s.in);
+    }
   }
 }
 
 template <class V>
 void col2im(const Im2colArgs& args, const float* columns, float* x) {
-  using Narrow = typename V::Narrow;
-  const Conv2dShape& s = args.shape;
-  const std::int64_t height = s.out_height(), width = s.out_width(), channels = s.in_per_group();
+  const Conv2dShape s = args.shape;
+  const ColumnSteps step(args);
+  const std::int64_t height = s.out_height(), row_floats = s.out_width() * args.column_stride;
   for (std::int64_t begin = args.first_row; begin < args.last_row;) {
-    const std::int64_t image = begin / height, image_end = (image + 1) * height;
+    const std::int64_t n = begin / height, image_end = (n + 1) * height;
     const std::int64_t end = args.last_row < image_end ? args.last_row : image_end;
-    const std::int64_t first = begin - image * height, last = end - image * height;
-    for (std::int64_t iy = 0; iy < s.height; ++iy) {
-      const Taps vertical = taps_of(iy + s.padding, s.kernel_h, s.stride, first, last);
-      if (vertical.count == 0) continue;
-      for (std::int64_t ix = 0; ix < s.width; ++ix) {
-        const Taps horizontal = taps_of(ix + s.padding, s.kernel_w, s.stride, 0, width);
-        const float* from = columns +
-                            ((vertical.out - first) * width + horizontal.out) * args.column_stride +
-                            (vertical.tap * s.kernel_w + horizontal.tap) * channels;
-        float* pixel = x + ((image * s.height + iy) * s.width + ix) * s.in + args.group * channels;
-        if (channels <= Narrow::kWidth) {
-          col2im_pixel<Narrow>(args, vertical, horizontal, from, pixel);
-        } else {
-          col2im_pixel<V>(args, vertical, horizontal, from, pixel);
-        }
-      }
+    const std::int64_t first = begin - n * height, last = end - n * height;
+    float* image = x + n * s.height * s.width * s.in + args.group * step.channels;
+    if (step.channels <= V::Narrow::kWidth) {
+      col2im_image<typename V::Narrow>(args, step, first, last, columns, image);
+    } else {
+      col2im_image<V>(args, step, first, last, columns, image);
     }
-    columns += (end - begin) * width * args.column_stride;
+    columns += (end - begin) * row_floats;
     begin = end;
   }
 }
