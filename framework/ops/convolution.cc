@@ -7,23 +7,13 @@
 #include "autograd/node.h"
 #include "base/cpu.h"
 #include "kernels/f32/conv2d.h"
-#include "tensor/buffer_pool.h"
+#include "ops/scratch.h"
 
 namespace octet {
 namespace {
 
 using kernels::Conv2dShape;
 using kernels::F32Kernels;
-
-// Memory for one call of a kernel.
-class Scratch {
- public:
-  explicit Scratch(std::size_t floats) : block_(allocate_block(floats * sizeof(float))) {}
-  float* data() { return reinterpret_cast<float*>(block_.get()); }
-
- private:
-  std::shared_ptr<std::byte> block_;
-};
 
 struct ConvolutionBackward final : Node {
   const char* node_name = nullptr;

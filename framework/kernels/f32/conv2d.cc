@@ -4,6 +4,7 @@
 
 #include "base/parallel.h"
 #include "kernels/f32/pack.h"
+#include "kernels/f32/row_chunks.h"
 
 namespace octet::kernels {
 namespace {
@@ -200,23 +201,17 @@ void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
   });
 }
 
-namespace {
-constexpr std::int64_t kSumRows = 128;
-}  // namespace
-
 std::size_t column_sums_scratch_floats(std::int64_t rows, std::int64_t columns) {
-  return static_cast<std::size_t>(div_up(rows, kSumRows) * columns);
+  return static_cast<std::size_t>(chunk_count(rows) * columns);
 }
 
 void column_sums(const F32Kernels& kernels, std::int64_t rows, std::int64_t columns, const float* a,
                  float* sums, float* scratch) {
   const float one = 1.0f;
-  const std::int64_t chunks = div_up(rows, kSumRows);
-  parallel_for(chunks, [&](std::int64_t chunk) {
-    const std::int64_t first = chunk * kSumRows;
+  for_each_row_chunk(rows, [&](std::int64_t chunk, std::int64_t first, std::int64_t last) {
     kernels.gemm({.m = 1,
                   .n = columns,
-                  .k = std::min(kSumRows, rows - first),
+                  .k = last - first,
                   .a = &one,
                   .a_row = 1,
                   .a_col = 0,
@@ -225,11 +220,7 @@ void column_sums(const F32Kernels& kernels, std::int64_t rows, std::int64_t colu
                   .c = scratch + chunk * columns,
                   .c_row = columns});
   });
-  for (std::int64_t j = 0; j < columns; ++j) {
-    double sum = 0.0;
-    for (std::int64_t chunk = 0; chunk < chunks; ++chunk) sum += scratch[chunk * columns + j];
-    sums[j] = static_cast<float>(sum);
-  }
+  add_chunks(rows, columns, scratch, 1.0, sums);
 }
 
 }  // namespace octet::kernels

@@ -1,0 +1,111 @@
+#include "ops/batch_norm.h"
+
+#include "tests/testing.h"
+
+namespace octet {
+namespace {
+
+using namespace testing;
+
+constexpr BatchNormOptions kRunning = {.statistics = BatchNormStatistics::kRunning};
+
+TEST_CASE("batch_norm: values and running statistics computed by hand") {
+  // Channel 0: mean 3, biased variance 4; channel 1: mean -1, variance 1.
+  const Tensor x = Tensor::from({1, 0, 5, -2, 1, -2, 5, 0}, {2, 1, 2, 2});
+  Tensor mean = Tensor::from({10, 20}, {2}), var = Tensor::from({1, 2}, {2});
+  const Tensor y = batch_norm(x, Tensor::from({3, 1}, {2}), Tensor::from({100, 0}, {2}), mean, var,
+                              {.momentum = 0.25f, .eps = 0.0f});
+  CHECK_SAME_BITS(y, Tensor::from({97, 1, 103, -1, 97, -1, 103, 1}, {2, 1, 2, 2}));
+  CHECK_ALLCLOSE(mean, Tensor::from({8.25f, 14.75f}, {2}));
+  // Unbiased: 4 * 4 / 3 and 4 / 3.
+  CHECK_ALLCLOSE(var, Tensor::from({0.75f + 4.0f / 3.0f, 1.5f + 1.0f / 3.0f}, {2}));
+}
+
+TEST_CASE("batch_norm: running statistics normalize and stay as they are") {
+  Tensor mean = Tensor::from({1, 2}, {2}), var = Tensor::from({4, 0.25f}, {2});
+  const Tensor before_mean = mean.clone(), before_var = var.clone();
+  const Tensor y = batch_norm(Tensor::from({5, 3}, {1, 2}), Tensor::from({10, 1}, {2}),
+                              Tensor::from({1, 0}, {2}), mean, var,
+                              {.statistics = BatchNormStatistics::kRunning, .eps = 0.0f});
+  CHECK_SAME_BITS(y, Tensor::from({21, 2}, {1, 2}));
+  CHECK_SAME_BITS(mean, before_mean);
+  CHECK_SAME_BITS(var, before_var);
+}
+
+TEST_CASE("batch_norm: accurate where the mean is large against the deviation") {
+  const std::int64_t rows = 1000;
+  Tensor x = randn({rows, 3}, 1);
+  for (std::int64_t i = 0; i < x.numel(); ++i) x.mutable_data()[i] += 4096.0f;
+  std::vector<double> mean(3), var(3);
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    mean[static_cast<std::size_t>(i % 3)] += double{x.data()[i]} / rows;
+  }
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    const double deviation = double{x.data()[i]} - mean[static_cast<std::size_t>(i % 3)];
+    var[static_cast<std::size_t>(i % 3)] += deviation * deviation / rows;
+  }
+  const Tensor y = batch_norm(x, Tensor::full({3}, 1.0f), Tensor::zeros({3}), Tensor::zeros({3}),
+                              Tensor::full({3}, 1.0f), {});
+  Tensor expected = Tensor::empty(x.shape());
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    const auto c = static_cast<std::size_t>(i % 3);
+    expected.mutable_data()[i] =
+        static_cast<float>((double{x.data()[i]} - mean[c]) / std::sqrt(var[c] + 1e-5));
+  }
+  // The mean is rounded to 2^-12 (its neighbours are 2^-11 apart); the rest is float rounding.
+  CHECK_ALLCLOSE(y, expected, {.rtol = 1e-4, .atol = 1.1 / 4096});
+}
+
+TEST_CASE("batch_norm: gradients match finite differences in both modes") {
+  const Tensor running_mean = randn({3}, 5), running_var = Tensor::from({0.5f, 1.0f, 2.0f}, {3});
+  for (const auto statistics : {BatchNormStatistics::kBatch, BatchNormStatistics::kRunning}) {
+    const auto fn = [&](const std::vector<Tensor>& in) {
+      return batch_norm(in[0], in[1], in[2], running_mean.clone(), running_var.clone(),
+                        {.statistics = statistics});
+    };
+    CHECK(gradcheck(fn, {randn({2, 3, 2, 3}, 1), randn({3}, 2), randn({3}, 3)},
+                    {.eps = 1e-2, .tol = 2e-3}));
+  }
+}
+
+TEST_CASE("batch_norm: gradients sum over all chunks of rows") {
+  // With constant statistics and dy = 1: dgamma = sum of x^, dbeta = rows; 300 rows are 3 chunks.
+  Tensor gamma = Tensor::full({2}, 1.0f).set_requires_grad(true);
+  Tensor beta = Tensor::zeros({2}).set_requires_grad(true);
+  const Tensor y = batch_norm(Tensor::full({300, 2}, 3.0f), gamma, beta, Tensor::full({2}, 1.0f),
+                              Tensor::full({2}, 4.0f),
+                              {.statistics = BatchNormStatistics::kRunning, .eps = 0.0f});
+  backward(weighted_sum(y, Tensor::full({300, 2}, 1.0f)));
+  CHECK_SAME_BITS(gamma.grad(), Tensor::full({2}, 300.0f));
+  CHECK_SAME_BITS(beta.grad(), Tensor::full({2}, 300.0f));
+}
+
+TEST_CASE("batch_norm: same bits for every instruction set and number of threads") {
+  const std::vector<Tensor> in = {randn({700, 19}, 1), randn({19}, 2), randn({19}, 3)};
+  const auto fn = [](const std::vector<Tensor>& t) {
+    return batch_norm(t[0], t[1], t[2], Tensor::zeros({19}), Tensor::zeros({19}), {});
+  };
+  const Tensor y = fn(in);
+  const std::vector<Tensor> grads = gradients(fn, in).of_inputs;
+  for_each_isa([&](Isa) {
+    for_each_threads([&](int) {
+      CHECK_SAME_BITS(fn(in), y);
+      const std::vector<Tensor> again = gradients(fn, in).of_inputs;
+      for (std::size_t i = 0; i < grads.size(); ++i) CHECK_SAME_BITS(again[i], grads[i]);
+    });
+  });
+}
+
+TEST_CASE("batch_norm: shapes that do not fit") {
+  const Tensor x = Tensor::zeros({2, 4}), good = Tensor::zeros({4}), bad = Tensor::zeros({3});
+  CHECK_THROWS_WITH_AS(batch_norm(x, bad, good, good, good, {}),
+                       "[batch_norm] gamma expects shape [4], got [3]", Error);
+  CHECK_THROWS_AS(batch_norm(x, good, good, good, bad, {}), Error);
+  CHECK_THROWS_WITH_AS(batch_norm(Tensor::zeros({1, 4}), good, good, good, good, {}),
+                       "[batch_norm] batch statistics need at least 2 rows, got [1, 4]", Error);
+  CHECK_NOTHROW((void)batch_norm(Tensor::zeros({1, 4}), good, good, good, good, kRunning));
+  CHECK_THROWS_AS(batch_norm(Tensor::zeros({0, 4}), good, good, good, good, kRunning), Error);
+}
+
+}  // namespace
+}  // namespace octet
