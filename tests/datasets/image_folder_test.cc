@@ -72,7 +72,7 @@ TEST_CASE("image_folder: classes and files in alphabetical order, other files pa
   set_num_threads(before);
 }
 
-TEST_CASE("image_folder: a shape converts sizes and channels; without one they must agree") {
+TEST_CASE("image_folder: a shape converts sizes and channels, without one they must agree") {
   const TempFolder folder;
   write_pets(folder);
   folder.write("train/dog/9.png", encode_png(plain({9, 9, 1}, 50)));

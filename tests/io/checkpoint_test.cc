@@ -83,7 +83,7 @@ int status_of_child(const Body& body) {
 
 }  // namespace
 
-TEST_CASE("checkpoint: what is loaded is what was saved; the same content gives the same bytes") {
+TEST_CASE("checkpoint: what is loaded is what was saved, the same content gives the same bytes") {
   const TempFolder folder;
   const RunLock lock(folder.path());
   CHECK_FALSE(load_checkpoint(folder.path()).has_value());
@@ -315,7 +315,7 @@ TEST_CASE("checkpoint: the kernel's refusal of a large file leaves the old one")
   CHECK(equal(load_checkpoint(folder.path())->checkpoint, sample(1)));
 }
 
-TEST_CASE("run lock: one writer; it goes with its owner and removes stale temporaries") {
+TEST_CASE("run lock: one writer, it goes with its owner and removes stale temporaries") {
   const TempFolder folder;
   atomic_write(folder / "checkpoint.safetensors.tmp-1-0", "x");
   {

@@ -253,7 +253,7 @@ TEST_CASE("config: --set overrides, with the same checks") {
   }
 }
 
-TEST_CASE("config: _base_ merges left to right, relative to its file; cycles are found") {
+TEST_CASE("config: _base_ merges left to right, relative to its file, cycles are found") {
   const TempFolder folder;
   std::filesystem::create_directory(folder / "base");
   atomic_write(folder / "base/a.yaml", "train: {lr: 1, epochs: 1}\nrun: {name: a}\n");

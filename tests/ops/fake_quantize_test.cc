@@ -11,7 +11,7 @@ using namespace testing;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-TEST_CASE("fake_quantize_per_tensor_affine: rounds half up, clamps; gradient 1 where not clamped") {
+TEST_CASE("fake_quantize_per_tensor_affine: rounds half up, clamps, gradient 1 where not clamped") {
   // scale 1/2, zero point 2, codes 0..7: real -1 ... 2.5
   const QParams q{.scale = 0.5f, .zero_point = 2};
   const QRange range{0, 7};

@@ -122,7 +122,7 @@ TEST_CASE("pools: the same bits for every number of threads, forward and backwar
   }
 }
 
-TEST_CASE("max_pool2d passes codes and their qparams on; the averages refuse them") {
+TEST_CASE("max_pool2d passes codes and their qparams on, the averages refuse them") {
   Tensor codes = Tensor::from({1, 200, 3, 4}, {1, 2, 2, 1});
   codes.set_qparams(QParams{.scale = 0.5f, .zero_point = 3});
   const Tensor y = max_pool2d(codes, {});

@@ -224,7 +224,7 @@ TEST_CASE("executor: LeNet, and a graph of every op, for batch 1, 7 and 64") {
   check_all_ways(small, b.codes(64 * 105), 64, {64, 7, 1});
 }
 
-TEST_CASE("executor: several share one model; moved ones go on") {
+TEST_CASE("executor: several share one model, moved ones go on") {
   const Graph graph = testing::small_graph();
   GraphBuilder b(6);
   const std::vector<std::uint8_t> images = b.codes(2 * 105);

@@ -66,7 +66,7 @@ TEST_CASE("planner: a chain needs its largest neighbours only, and the smallest 
   CHECK(gaps.offsets == std::vector<std::size_t>{0, 1024, 1536, 1856, 1536});
 }
 
-TEST_CASE("planner: flatten shares its input's memory; input and logits are not in the arena") {
+TEST_CASE("planner: flatten shares its input's memory, input and logits are not in the arena") {
   const ir::Graph g = testing::lenet_graph();
   const Plan plan = make_plan(g, 3, false);
   const ir::Node& flatten = g.nodes[4];
