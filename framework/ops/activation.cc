@@ -19,7 +19,10 @@ struct ReluBackward final : Node {
     Tensor grad = Tensor::empty(y.shape());
     const float *g = grad_output.data(), *out = y.data();
     float* into = grad.mutable_data();
-    for_each_element(y.numel(), [=](std::int64_t i) { into[i] = out[i] > 0.0f ? g[i] : 0.0f; });
+    for_each_element(y.numel(), [=](std::int64_t i) {
+      const float gradient = g[i];  // read in any case, or the loop would have a branch
+      into[i] = out[i] > 0.0f ? gradient : 0.0f;
+    });
     return {grad};
   }
 };
@@ -36,7 +39,8 @@ struct ClampBackward final : Node {
     const float *g = grad_output.data(), *out = y.data();
     float* into = grad.mutable_data();
     for_each_element(y.numel(), [=, lo = low, hi = high](std::int64_t i) {
-      into[i] = (out[i] > lo) & (out[i] < hi) ? g[i] : 0.0f;
+      const float gradient = g[i];
+      into[i] = (out[i] > lo) & (out[i] < hi) ? gradient : 0.0f;
     });
     return {grad};
   }

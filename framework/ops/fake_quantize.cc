@@ -20,7 +20,10 @@ struct FakeQuantizeBackward final : Node {
     const float* g = grad_output.data();
     const std::uint8_t* pass = passes.data<std::uint8_t>();
     float* into = grad.mutable_data();
-    for_each_element(passes.numel(), [=](std::int64_t i) { into[i] = pass[i] != 0 ? g[i] : 0.0f; });
+    for_each_element(passes.numel(), [=](std::int64_t i) {
+      const float gradient = g[i];  // read in any case, or the loop would have a branch
+      into[i] = pass[i] != 0 ? gradient : 0.0f;
+    });
     return {grad};
   }
 };

@@ -16,6 +16,7 @@ namespace {
 // Clang.
 using F32x4 = float __attribute__((vector_size(16)));
 using I32x4 = std::int32_t __attribute__((vector_size(16)));
+using U8x4 = std::uint8_t __attribute__((vector_size(4)));
 
 F32x4 load4(const float* from) {
   F32x4 v;
@@ -70,7 +71,8 @@ void max_of_window4(const float* x, const Extents& e, const Window& win, const C
   }
   std::memcpy(y, &best, sizeof(best));
   if (winner == nullptr) return;
-  for (int lane = 0; lane < 4; ++lane) winner[lane] = static_cast<std::uint8_t>(best_cell[lane]);
+  const auto bytes = __builtin_convertvector(best_cell, U8x4);
+  std::memcpy(winner, &bytes, sizeof(bytes));
 }
 
 // The same for one channel.

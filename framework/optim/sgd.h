@@ -1,0 +1,54 @@
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "nn/module.h"
+
+namespace octet {
+
+// Whether a parameter is a weight of a layer (two axes or more), not a bias or one of batch norm's:
+// the usual choice of what weight decay acts on.
+bool is_layer_weight(const NamedTensor& parameter);
+
+struct SgdOptions {
+  float momentum = 0.9f;
+  bool nesterov = false;
+  float weight_decay = 0.0f;
+  // Which parameters decay; all of them when empty.
+  std::function<bool(const NamedTensor&)> decays = {};
+};
+
+// Stochastic gradient descent with PyTorch's update rule, for each parameter w with gradient g:
+//   g' = grad_scale g + weight_decay w      m = momentum m + g'
+//   w -= lr (nesterov ? g' + momentum m : m)
+// Sutskever et al. 2013 ("On the importance of initialization and momentum"). One pass over memory;
+// the same bits for every number of threads. Used by one thread at a time.
+class Sgd {
+ public:
+  // The parameters are handles: a step changes the model. Throws Error if one is not F32, and
+  // UsageError on options out of range.
+  Sgd(std::vector<NamedTensor> parameters, SgdOptions options);
+
+  // One update. Parameters without a gradient stay as they are, momentum included. `grad_scale`
+  // multiplies every gradient (see clip_factor).
+  void step(float lr, float grad_scale = 1.0f);
+
+  // Forgets the gradients.
+  void zero_grad();
+
+  // The momentum buffers, "optimizer.<parameter>.momentum": what a checkpoint holds and writes back
+  // into (copy_from). Empty without momentum.
+  std::vector<NamedTensor> state() const;
+
+ private:
+  struct Slot {
+    NamedTensor parameter;
+    Tensor momentum;  // undefined without momentum
+    float weight_decay = 0.0f;
+  };
+  std::vector<Slot> slots_;
+  SgdOptions options_;
+};
+
+}  // namespace octet
