@@ -45,6 +45,8 @@ class ConvBnAct final : public Leaf {
   Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias) const;
   Tensor normalize(const Tensor& y);
   Tensor forward_folded(const Tensor& x);
+  Tensor folded_value(const Tensor& x, const Tensor& unfolded);
+  Tensor folded_weight() const;
   std::vector<float> bn_factor() const;
   IntegerForm integer_form(QParams input) const;
 

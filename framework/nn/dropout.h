@@ -28,7 +28,6 @@ class Dropout final : public Leaf {
 
  private:
   Tensor forward(Inputs x) override;
-  Tensor forward_codes(Inputs x) const override { return x[0]; }
 
   Options o_;
   std::optional<DropoutPosition> position_;

@@ -13,7 +13,6 @@ class Flatten final : public Leaf {
 
  private:
   Tensor forward(Inputs x) override;
-  Tensor forward_codes(Inputs x) const override;
 };
 
 }  // namespace octet

@@ -32,10 +32,11 @@ struct RealForm {
 };
 
 // Codes sign(factor) q and S_w[c] = s_w |factor|, with q and s_w of the weight's quantizer; where
-// the bias would not fit, S_w[c] is raised and the channel re-coded, eq. (6); a channel without
-// weights and bias has S_w[c] = 1.
-// `output`: parameters of the output; nothing for logits, whose scale is max_c(S_x S_w[c]) / 64.
-// Throws Error if the quantizer was never calibrated or a ratio of scales is out of range.
+// the bias would not fit, S_w[c] is raised and the channel re-coded, eq. (6). A channel without
+// weights takes S_w[c] = |b| / (S_x 2^20), and 1 if it has no bias either.
+// `output`: parameters of the output; nothing for logits, whose scale is max_c(S_x S_w[c]) / 64
+// over the channels that have weights. Throws Error if the quantizer was never calibrated or a
+// ratio of scales is out of range.
 IntegerForm make_integer_form(const RealForm& real, const FakeQuantize& weight_fake_quant,
                               QParams input, std::optional<QParams> output, QRange clamp);
 

@@ -80,8 +80,9 @@ class Leaf : public Module {
  protected:
   // Real numbers: float and fake-quant.
   virtual Tensor forward(Inputs x) = 0;
-  // The twin: each input is codes with qparams.
-  virtual Tensor forward_codes(Inputs x) const = 0;
+  // The twin: each input is codes with qparams. For leaves that quantize; others pass codes and
+  // qparams on in `forward`.
+  virtual Tensor forward_codes(Inputs x) const;
   // Creates what set_qconfig shall create; calls add_fake_quantize.
   virtual void prepare(const QConfig&) {}
 

@@ -14,7 +14,6 @@ class MaxPool2d final : public Leaf {
 
  private:
   Tensor forward(Inputs x) override;
-  Tensor forward_codes(Inputs x) const override;
 
   Options o_;
 };

@@ -15,7 +15,7 @@ Tensor conv2d_codes(const Tensor& x, const IntegerForm& form, Conv2dOptions opti
 
 // The same for a linear layer.  x: [N, I] codes      returns [N, O] codes, or
 // int32 logits with qparams
-Tensor linear_codes(const Tensor& x, const IntegerForm& form);
-Tensor linear_logits(const Tensor& x, const IntegerForm& form);
+Tensor linear_codes(const Tensor& x, IntegerForm form);
+Tensor linear_logits(const Tensor& x, IntegerForm form);
 
 }  // namespace octet

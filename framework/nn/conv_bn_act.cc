@@ -1,0 +1,163 @@
+#include "nn/conv_bn_act.h"
+
+#include <cmath>
+
+#include "autograd/node.h"
+#include "nn/twin.h"
+#include "ops/batch_norm.h"
+
+namespace octet {
+namespace {
+
+constexpr BatchNormOptions kBatchNorm;  // momentum and eps
+
+std::vector<float> to_vector(const Tensor& t) { return {t.data(), t.data() + t.numel()}; }
+
+float sigma_of(float variance) { return std::sqrt(variance + kBatchNorm.eps); }
+
+}  // namespace
+
+ConvBnAct::ConvBnAct(Options options) : o_(options) {
+  OCTET_CHECK(o_.in > 0 && o_.out > 0 && o_.kernel > 0 && o_.stride > 0 && o_.padding >= 0 &&
+                  o_.groups > 0 && o_.in % o_.groups == 0 && o_.out % o_.groups == 0,
+              "[conv] needs positive sizes, and groups that divide the channels: in ", o_.in,
+              ", out ", o_.out, ", kernel ", o_.kernel, ", stride ", o_.stride, ", padding ",
+              o_.padding, ", groups ", o_.groups);
+  weight_ =
+      add_parameter("weight", Tensor::zeros({o_.out, o_.kernel, o_.kernel, o_.in / o_.groups}));
+  if (o_.norm == Norm::kBatch) {
+    gamma_ = add_parameter("bn.weight", Tensor::full({o_.out}, 1.0f));
+    beta_ = add_parameter("bn.bias", Tensor::zeros({o_.out}));
+    running_mean_ = add_buffer("bn.running_mean", Tensor::zeros({o_.out}));
+    running_var_ = add_buffer("bn.running_var", Tensor::full({o_.out}, 1.0f));
+  } else if (o_.bias) {
+    bias_ = add_parameter("bias", Tensor::zeros({o_.out}));
+  }
+}
+
+void ConvBnAct::reset_parameters(Initializer& init) {
+  const float fan_in = static_cast<float>(weight_.numel() / o_.out);
+  init.uniform(weight_, 1.0f / std::sqrt(fan_in));
+  if (bias_.defined()) init.uniform(bias_, 1.0f / std::sqrt(fan_in));
+  if (o_.norm == Norm::kNone) return;
+  init.constant(gamma_, 1.0f);
+  init.constant(beta_, 0.0f);
+}
+
+void ConvBnAct::prepare(const QConfig& qconfig) {
+  weight_fake_quant_ =
+      &add_fake_quantize("weight_fake_quant", TensorRole::kWeight, qconfig.weight, o_.out);
+  activation_fake_quant_ =
+      &add_fake_quantize("activation_fake_quant", TensorRole::kActivation, qconfig.activation);
+}
+
+Tensor ConvBnAct::convolve(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
+  return conv2d(x, weight, bias, {.stride = o_.stride, .padding = o_.padding, .groups = o_.groups});
+}
+
+Tensor ConvBnAct::normalize(const Tensor& y) {
+  BatchNormOptions options = kBatchNorm;
+  const bool batch = is_training() && !bn_frozen_;
+  options.statistics = batch ? BatchNormStatistics::kBatch : BatchNormStatistics::kRunning;
+  return batch_norm(y, gamma_, beta_, running_mean_, running_var_, options);
+}
+
+Tensor ConvBnAct::forward(Inputs x) {
+  Tensor y;
+  if (o_.norm == Norm::kBatch && prepared() && !weight_fake_quant_->per_channel()) {
+    y = forward_folded(x[0]);
+  } else {
+    const Tensor weight = prepared() ? (*weight_fake_quant_)(weight_) : weight_;
+    y = convolve(x[0], weight, bias_);
+    if (o_.norm == Norm::kBatch) y = normalize(y);
+  }
+  y = activate(y, o_.act);
+  return prepared() ? (*activation_fake_quant_)(y) : y;
+}
+
+// One scale per tensor: the value is that of the quantized convolution, the gradient that of the
+// float layer: the straight-through estimator at the layer's output.
+Tensor ConvBnAct::forward_folded(const Tensor& x) {
+  const Tensor unfolded = convolve(x, weight_, Tensor());
+  const Tensor value = folded_value(x, unfolded);  // before the running statistics move
+  return straight_through(value, normalize(unfolded));
+}
+
+// The weight is folded with the running sigma and then quantized; what the batch's sigma differs
+// enters as a factor on the output, so gamma never divides.
+//   unfolded: the convolution with the float weight, for the batch's statistics
+Tensor ConvBnAct::folded_value(const Tensor& x, const Tensor& unfolded) {
+  const NoGradGuard no_grad;
+  Tensor mean = running_mean_.clone(), var = running_var_.clone();
+  if (is_training() && !bn_frozen_) {  // momentum 1 leaves the batch's statistics in them
+    BatchNormOptions batch = kBatchNorm;
+    batch.momentum = 1.0f;
+    batch_norm(unfolded, gamma_, beta_, mean, var, batch);
+    const auto rows = static_cast<float>(unfolded.numel() / o_.out);
+    for (std::int64_t c = 0; c < o_.out; ++c) var.mutable_data()[c] *= (rows - 1.0f) / rows;
+  }
+  Tensor correction = Tensor::empty({o_.out}), shift = Tensor::empty({o_.out});
+  for (std::int64_t c = 0; c < o_.out; ++c) {
+    const float sigma = sigma_of(var.data()[c]);
+    correction.mutable_data()[c] = sigma_of(running_var_.data()[c]) / sigma;
+    shift.mutable_data()[c] = beta_.data()[c] - gamma_.data()[c] * mean.data()[c] / sigma;
+  }
+  const Tensor y = convolve(x, (*weight_fake_quant_)(folded_weight()), Tensor());
+  const BatchNormOptions scale_and_shift{.statistics = BatchNormStatistics::kRunning, .eps = 0.0f};
+  return batch_norm(y, correction, shift, Tensor::zeros({o_.out}), Tensor::full({o_.out}, 1.0f),
+                    scale_and_shift);
+}
+
+// weight * gamma / sigma with the running statistics.
+Tensor ConvBnAct::folded_weight() const {
+  const std::vector<float> factor = bn_factor();
+  Tensor folded = weight_.clone();
+  float* w = folded.mutable_data();
+  const std::int64_t count = folded.numel() / o_.out;
+  for (std::int64_t i = 0; i < folded.numel(); ++i) {
+    w[i] *= factor[static_cast<std::size_t>(i / count)];
+  }
+  return folded;
+}
+
+// gamma / sigma with the running statistics.
+std::vector<float> ConvBnAct::bn_factor() const {
+  std::vector<float> factor;
+  for (std::int64_t c = 0; c < o_.out; ++c) {
+    factor.push_back(gamma_.data()[c] / sigma_of(running_var_.data()[c]));
+  }
+  return factor;
+}
+
+IntegerForm ConvBnAct::integer_form(QParams input) const {
+  const QParams output = activation_fake_quant_->qparams();
+  const QRange clamp = clamp_range(o_.act, output, activation_fake_quant_->range());
+  if (o_.norm == Norm::kNone) {
+    const std::vector<float> bias = bias_.defined() ? to_vector(bias_) : std::vector<float>{};
+    return make_integer_form({weight_, {}, bias}, *weight_fake_quant_, input, output, clamp);
+  }
+  const std::vector<float> factor = bn_factor();
+  std::vector<float> bias = to_vector(beta_);
+  for (std::size_t c = 0; c < bias.size(); ++c) bias[c] -= factor[c] * running_mean_.data()[c];
+  if (weight_fake_quant_->per_channel()) {
+    return make_integer_form({weight_, factor, bias}, *weight_fake_quant_, input, output, clamp);
+  }
+  return make_integer_form({folded_weight(), {}, bias}, *weight_fake_quant_, input, output, clamp);
+}
+
+Tensor ConvBnAct::forward_codes(Inputs x) const {
+  return conv2d_codes(x[0], integer_form(*x[0].qparams()),
+                      {.stride = o_.stride, .padding = o_.padding, .groups = o_.groups});
+}
+
+ir::ValueId ConvBnAct::lower(Lowering& lowering) const {
+  const IntegerForm form = integer_form(lowering.input_qparams());
+  add_constants(lowering.graph, lowering.name, form);
+  return lowering.emit(ir::QConv2d{.stride = o_.stride,
+                                   .padding = o_.padding,
+                                   .groups = o_.groups,
+                                   .clamp_min = form.clamp.quant_min,
+                                   .clamp_max = form.clamp.quant_max});
+}
+
+}  // namespace octet

@@ -1,0 +1,107 @@
+#include "nn/integer_form.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace octet {
+namespace {
+
+bool usable(float scale) {
+  return scale > 0.0f && std::isnormal(scale) && std::isnormal(1.0f / scale);
+}
+
+// What is written for one channel.
+struct Channel {
+  float weight_scale = 1.0f;
+  std::int32_t bias = 0;
+  bool zero = true;  // has no weights
+};
+
+// w: the channel's `count` weights, quantized at `scale` and multiplied by `factor`; the codes go
+// to `codes`.
+Channel make_channel(const float* w, std::int64_t count, float scale, float factor, float bias,
+                     float input_scale, QRange range, std::int8_t* codes) {
+  Channel channel;
+  const float folded = scale * std::fabs(factor);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int32_t q = folded == 0.0f ? 0 : quantize_one(w[i], 1.0f / scale, 0, range);
+    codes[i] = static_cast<std::int8_t>(factor < 0.0f ? -q : q);
+    channel.zero = channel.zero && q == 0;
+  }
+  // Without weights the bias alone fixes the scale: 2^20 steps hold it precisely, and leave as much
+  // to the multiplier.
+  float fitted = channel.zero ? fit_weight_scale(0.0f, bias * 0x1p10f, input_scale)
+                              : fit_weight_scale(folded, bias, input_scale);
+  if (!usable(fitted)) {  // numbers that are 0 for all purposes
+    OCTET_CHECK(fitted < 1.0f, "weights of magnitude ", fitted, " cannot be quantized");
+    fitted = 1.0f;
+  }
+  if (fitted != folded) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float value = folded * static_cast<float>(codes[i]);
+      codes[i] = static_cast<std::int8_t>(quantize_one(value, 1.0f / fitted, 0, range));
+    }
+  }
+  channel.weight_scale = fitted;
+  channel.bias = quantize_bias(bias, input_scale, fitted);
+  return channel;
+}
+
+// The common scale of logits: as fine as the coarsest channel that has weights, times 64.
+QParams logits_qparams(const std::vector<Channel>& channels, float input_scale) {
+  float largest = 0.0f;
+  for (const Channel& c : channels) {
+    if (!c.zero) largest = std::max(largest, c.weight_scale);
+  }
+  if (largest == 0.0f) largest = 1.0f;
+  return {static_cast<float>(double{input_scale} * double{largest} / 64.0), 0};
+}
+
+}  // namespace
+
+IntegerForm make_integer_form(const RealForm& real, const FakeQuantize& weight_fake_quant,
+                              QParams input, std::optional<QParams> output, QRange clamp) {
+  const std::int64_t channels = real.weight.dim(0), count = real.weight.numel() / channels;
+  const std::vector<float> scales = weight_fake_quant.channel_scales(channels);
+  IntegerForm form;
+  form.weight_shape = real.weight.shape();
+  form.weight.resize(static_cast<std::size_t>(real.weight.numel()));
+  form.input = input;
+  form.clamp = clamp;
+  std::vector<Channel> made;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const auto i = static_cast<std::size_t>(c);
+    const float factor = real.factor.empty() ? 1.0f : real.factor[i];
+    const float bias = real.bias.empty() ? 0.0f : real.bias[i];
+    OCTET_CHECK(std::isfinite(factor) && std::isfinite(bias), "channel ", c,
+                " has a factor or bias that is not finite; training has diverged");
+    made.push_back(make_channel(real.weight.data() + c * count, count, scales[i], factor, bias,
+                                input.scale, weight_fake_quant.range(),
+                                form.weight.data() + c * count));
+    form.weight_scale.push_back(made.back().weight_scale);
+    form.bias.push_back(made.back().bias);
+  }
+
+  form.output = output ? *output : logits_qparams(made, input.scale);
+  for (const float scale : form.weight_scale) {
+    form.requant.push_back(make_requant(requant_ratio(input.scale, scale, form.output.scale)));
+  }
+  return form;
+}
+
+void add_constants(ir::Graph& graph, const std::string& name, const IntegerForm& form) {
+  std::vector<std::int32_t> multiplier;
+  std::vector<std::int8_t> shift;
+  for (const Requant& r : form.requant) {
+    multiplier.push_back(r.multiplier);
+    shift.push_back(static_cast<std::int8_t>(r.shift));
+  }
+  const Shape channels{form.weight_shape[0]};
+  graph.add_constant(name, "weight", form.weight_shape, form.weight);
+  graph.add_constant(name, "bias", channels, form.bias);
+  graph.add_constant(name, "weight_scale", channels, form.weight_scale);
+  graph.add_constant(name, "multiplier", channels, multiplier);
+  graph.add_constant(name, "shift", channels, shift);
+}
+
+}  // namespace octet
