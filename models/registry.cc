@@ -1,0 +1,40 @@
+#include "models/registry.h"
+
+#include <utility>
+
+#include "base/nearest.h"
+#include "models/lenet.h"
+
+namespace octet {
+namespace {
+
+std::unique_ptr<Module> make_lenet(const ModelOptions& o, Norm norm) {
+  return std::make_unique<LeNet>(LeNet::Options{
+      .image_shape = o.image_shape, .classes = o.classes, .padding = o.padding, .norm = norm});
+}
+
+using Maker = std::unique_ptr<Module> (*)(const ModelOptions&);
+
+// One line per model.
+constexpr std::pair<const char*, Maker> kModels[] = {
+    {"lenet", [](const ModelOptions& o) { return make_lenet(o, Norm::kNone); }},
+    {"lenet_bn", [](const ModelOptions& o) { return make_lenet(o, Norm::kBatch); }},
+};
+
+}  // namespace
+
+std::unique_ptr<Module> make_model(const std::string& name, const ModelOptions& options) {
+  for (const auto& [known, make] : kModels) {
+    if (name == known) return make(options);
+  }
+  throw UsageError(message("model.name: there is no model \"", name, "\"; did you mean \"",
+                           nearest(name, registered_models()), "\"?"));
+}
+
+std::vector<std::string> registered_models() {
+  std::vector<std::string> names;
+  for (const auto& [name, make] : kModels) names.emplace_back(name);
+  return names;
+}
+
+}  // namespace octet
