@@ -16,41 +16,31 @@
 namespace octet::ir {
 namespace {
 
-const std::set<std::string> kKeys = {"class_names", "dataset", "format", "format_version",
-                                     "graph",       "model",   "sha256"};
+const std::set<std::string> kKeys = {"octet.class_names", "octet.dataset", "octet.format",
+                                     "octet.graph",       "octet.model",   "octet.sha256",
+                                     "octet.version"};
 
-// Feeds a hash with pieces, each preceded by its length as little-endian u64, so that no two
-// different sequences of pieces hash the same bytes.
-class PieceHash {
- public:
-  void add(std::span<const std::byte> bytes) {
-    const std::uint64_t size = bytes.size();
-    hash_.update(std::as_bytes(std::span(&size, 1))).update(bytes);
-  }
-  void add(std::string_view text) { add(std::as_bytes(std::span(text.data(), text.size()))); }
-  std::string hex() const { return hash_.hex(); }
+void add_text(Sha256& hash, std::string_view text) {
+  hash.update(std::as_bytes(std::span(text.data(), text.size())));
+}
 
- private:
-  Sha256 hash_;
-};
-
-// Everything in the file but the digest itself: key and value of the metadata by key, then name,
-// dtype, shape and bytes of the tensors by name.
+// Everything in the file but the digest itself, as docs/model_file.md says: the metadata by key,
+// then the tensors by name.
 std::string content_sha256(const std::map<std::string, std::string>& metadata,
                            std::vector<TensorEntry> tensors) {
-  PieceHash hash;
+  Sha256 hash;
   for (const auto& [key, value] : metadata) {
-    if (key == "sha256") continue;
-    hash.add(key);
-    hash.add(value);
+    if (key != "octet.sha256") add_text(hash, message(key, "\n", value.size(), "\n", value, "\n"));
   }
   std::sort(tensors.begin(), tensors.end(),
             [](const TensorEntry& a, const TensorEntry& b) { return a.name < b.name; });
   for (const TensorEntry& tensor : tensors) {
-    hash.add(tensor.name);
-    hash.add(name_of(tensor.dtype));
-    hash.add(tensor.shape.to_string());
-    hash.add(tensor.bytes);
+    add_text(hash, message(tensor.name, "\n", name_of(tensor.dtype), "\n"));
+    for (int axis = 0; axis < tensor.shape.rank(); ++axis) {
+      add_text(hash, message(axis == 0 ? "" : ",", tensor.shape[axis]));
+    }
+    add_text(hash, "\n");
+    hash.update(tensor.bytes);
   }
   return hash.hex();
 }
@@ -64,11 +54,12 @@ void check_metadata(const std::map<std::string, std::string>& metadata) {
     const auto found = metadata.find(key);
     return found == metadata.end() ? "missing" : message("\"", printable(found->second), "\"");
   };
-  OCTET_CHECK(is("format", kModelFormat), "not an integer model: its metadata \"format\" is ",
-              what_it_is("format"), ", expected \"", kModelFormat,
+  OCTET_CHECK(is("octet.format", kModelFormat),
+              "not an integer model: its metadata \"octet.format\" is ", what_it_is("octet.format"),
+              ", expected \"", kModelFormat,
               "\"; an integer model is the model_int8.safetensors of a quantized run");
-  OCTET_CHECK(is("format_version", kModelFormatVersion), "its format_version is ",
-              what_it_is("format_version"), ", this build reads \"", kModelFormatVersion,
+  OCTET_CHECK(is("octet.version", kModelVersion), "its octet.version is ",
+              what_it_is("octet.version"), ", this build reads \"", kModelVersion,
               "\"; use the version of Octet that wrote it, or convert the model again");
   for (const auto& [key, value] : metadata) {
     OCTET_CHECK(kKeys.count(key) == 1, "unknown metadata \"", printable(key),
@@ -90,13 +81,13 @@ auto parse_part(const char* key, const SafetensorsFile& file, Parse parse) {
 
 Graph graph_of(const SafetensorsFile& file) {
   check_metadata(file.metadata());
-  OCTET_CHECK(content_sha256(file.metadata(), file.tensors()) == file.metadata_at("sha256"),
+  OCTET_CHECK(content_sha256(file.metadata(), file.tensors()) == file.metadata_at("octet.sha256"),
               "damaged: its content does not have the SHA-256 in its metadata; copy it again or "
               "convert the model again");
-  Graph graph = parse_part("graph", file, graph_from_json);
-  graph.class_names = parse_part("class_names", file, strings_from_json);
-  graph.model = file.metadata_at("model");
-  graph.dataset = file.metadata_at("dataset");
+  Graph graph = parse_part("octet.graph", file, graph_from_json);
+  graph.class_names = parse_part("octet.class_names", file, strings_from_json);
+  graph.model = file.metadata_at("octet.model");
+  graph.dataset = file.metadata_at("octet.dataset");
   for (const TensorEntry& tensor : file.tensors()) {
     graph.constants[tensor.name] = {
         tensor.dtype, tensor.shape, {tensor.bytes.begin(), tensor.bytes.end()}};
@@ -110,17 +101,17 @@ Graph graph_of(const SafetensorsFile& file) {
 std::vector<std::byte> serialize_model(const Graph& graph) {
   graph.validate();
   std::map<std::string, std::string> metadata = {
-      {"format", kModelFormat},
-      {"format_version", kModelFormatVersion},
-      {"model", graph.model},
-      {"dataset", graph.dataset},
-      {"class_names", strings_to_json(graph.class_names)},
-      {"graph", graph_to_json(graph)}};
+      {"octet.format", kModelFormat},
+      {"octet.version", kModelVersion},
+      {"octet.model", graph.model},
+      {"octet.dataset", graph.dataset},
+      {"octet.class_names", strings_to_json(graph.class_names)},
+      {"octet.graph", graph_to_json(graph)}};
   std::vector<TensorEntry> tensors;
   for (const auto& [name, constant] : graph.constants) {
     tensors.push_back({name, constant.dtype, constant.shape, constant.bytes});
   }
-  metadata["sha256"] = content_sha256(metadata, tensors);
+  metadata["octet.sha256"] = content_sha256(metadata, tensors);
   return serialize_safetensors(metadata, std::move(tensors));
 }
 

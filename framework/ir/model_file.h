@@ -9,8 +9,8 @@
 // The integer model file, a .safetensors file: docs/model_file.md.
 namespace octet::ir {
 
-inline constexpr const char* kModelFormat = "octet-int8";
-inline constexpr const char* kModelFormatVersion = "1";
+inline constexpr const char* kModelFormat = "int8";
+inline constexpr const char* kModelVersion = "1";
 
 // The bytes of the file; the same graph gives the same bytes. Throws Error if the graph is not
 // valid.

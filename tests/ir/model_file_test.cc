@@ -54,27 +54,23 @@ struct Pieces {
 
   std::vector<std::byte> bytes() const {
     std::string hashed;
-    const auto piece = [&](const std::string& text) {
-      const std::uint64_t size = text.size();
-      hashed.append(reinterpret_cast<const char*>(&size), 8);
-      hashed += text;
-    };
     for (const auto& [key, value] : metadata) {
-      if (key == "sha256") continue;
-      piece(key);
-      piece(value);
+      if (key == "octet.sha256") continue;
+      hashed += key + "\n" + std::to_string(value.size()) + "\n" + value + "\n";
     }
     std::vector<TensorEntry> entries;
     for (const auto& [name, constant] : tensors) {
-      piece(name);
-      piece(std::string(name_of(constant.dtype)));
-      piece(constant.shape.to_string());
-      piece({reinterpret_cast<const char*>(constant.bytes.data()), constant.bytes.size()});
+      std::string dims = constant.shape.to_string();  // [4, 3] -> 4,3
+      for (const char c : {'[', ']', ' '})
+        dims.erase(std::remove(dims.begin(), dims.end(), c), dims.end());
+      hashed += name + "\n" + std::string(name_of(constant.dtype)) + "\n" + dims + "\n";
+      hashed.append(reinterpret_cast<const char*>(constant.bytes.data()), constant.bytes.size());
       entries.push_back({name, constant.dtype, constant.shape, constant.bytes});
     }
     auto with_digest = metadata;
-    if (with_digest.count("sha256") == 1) {
-      with_digest["sha256"] = sha256_hex(std::as_bytes(std::span(hashed.data(), hashed.size())));
+    if (with_digest.count("octet.sha256") == 1) {
+      with_digest["octet.sha256"] =
+          sha256_hex(std::as_bytes(std::span(hashed.data(), hashed.size())));
     }
     return serialize_safetensors(with_digest, entries);
   }
@@ -201,11 +197,13 @@ TEST_CASE("model file: damage to the container is named") {
        "too many elements"},
       {"negative shape", [&] { return header("\"shape\":[4],", "\"shape\":[-4],"); },
        "a negative number"},
-      {"duplicate metadata", [&] { return header("\"dataset\":", "\"model\":\"a\",\"dataset\":"); },
-       "duplicate key \"model\""},
+      {"duplicate metadata",
+       [&] { return header("\"octet.dataset\":", "\"octet.model\":\"a\",\"octet.dataset\":"); },
+       "duplicate key \"octet.model\""},
       {"two tensors of one name", [&] { return header("\"conv.multiplier\"", "\"conv.bias\""); },
        "duplicate name \"conv.bias\""},
-      {"another digest", [&] { return header("\"sha256\":\"", "\"sha256\":\"0"); }, "damaged"},
+      {"another digest", [&] { return header("\"octet.sha256\":\"", "\"octet.sha256\":\"0"); },
+       "damaged"},
       {"a name of a tensor", [&] { return header("\"conv.bias\"", "\"conv.bia\""); }, "damaged"},
   };
   for (const Case& c : cases) {
@@ -224,34 +222,36 @@ TEST_CASE("model file: what lies behind a right digest is checked too") {
     const char* says;
   };
   const auto graph = [](const std::string& from, const std::string& to) {
-    return [=](Pieces& p) { p.replace("graph", from, to); };
+    return [=](Pieces& p) { p.replace("octet.graph", from, to); };
   };
   const std::vector<Case> cases = {
-      {"a checkpoint", [](Pieces& p) { p.metadata["format"] = "octet-checkpoint"; },
-       "not an integer model: its metadata \"format\" is \"octet-checkpoint\""},
-      {"another program's file", [](Pieces& p) { p.metadata.erase("format"); }, "is missing"},
-      {"a newer version", [](Pieces& p) { p.metadata["format_version"] = "2"; },
-       "its format_version is \"2\", this build reads \"1\"; use the version"},
-      {"no version", [](Pieces& p) { p.metadata.erase("format_version"); },
-       "format_version is missing"},
+      {"a checkpoint", [](Pieces& p) { p.metadata["octet.format"] = "checkpoint"; },
+       "not an integer model: its metadata \"octet.format\" is \"checkpoint\""},
+      {"another program's file", [](Pieces& p) { p.metadata.erase("octet.format"); }, "is missing"},
+      {"a newer version", [](Pieces& p) { p.metadata["octet.version"] = "2"; },
+       "its octet.version is \"2\", this build reads \"1\"; use the version"},
+      {"no version", [](Pieces& p) { p.metadata.erase("octet.version"); },
+       "octet.version is missing"},
       {"unknown metadata", [](Pieces& p) { p.metadata["author"] = "me"; },
        "unknown metadata \"author\""},
-      {"no digest", [](Pieces& p) { p.metadata.erase("sha256"); }, "no metadata \"sha256\""},
-      {"no graph", [](Pieces& p) { p.metadata.erase("graph"); }, "no metadata \"graph\""},
-      {"class names are no list", [](Pieces& p) { p.metadata["class_names"] = "{}"; },
-       "metadata \"class_names\": not a JSON array"},
-      {"class names are numbers", [](Pieces& p) { p.metadata["class_names"] = "[1,2,3]"; },
+      {"no digest", [](Pieces& p) { p.metadata.erase("octet.sha256"); },
+       "no metadata \"octet.sha256\""},
+      {"no graph", [](Pieces& p) { p.metadata.erase("octet.graph"); },
+       "no metadata \"octet.graph\""},
+      {"class names are no list", [](Pieces& p) { p.metadata["octet.class_names"] = "{}"; },
+       "metadata \"octet.class_names\": not a JSON array"},
+      {"class names are numbers", [](Pieces& p) { p.metadata["octet.class_names"] = "[1,2,3]"; },
        "element 0 is not a string"},
-      {"graph is no JSON", [](Pieces& p) { p.metadata["graph"] = "{"; },
-       "metadata \"graph\": malformed JSON at byte 2"},
-      {"text behind a NUL", [](Pieces& p) { p.metadata["graph"] += std::string("\0 x", 3); },
+      {"graph is no JSON", [](Pieces& p) { p.metadata["octet.graph"] = "{"; },
+       "metadata \"octet.graph\": malformed JSON at byte 2"},
+      {"text behind a NUL", [](Pieces& p) { p.metadata["octet.graph"] += std::string("\0 x", 3); },
        "has a NUL byte"},
-      {"graph is a list", [](Pieces& p) { p.metadata["graph"] = "[]"; },
+      {"graph is a list", [](Pieces& p) { p.metadata["octet.graph"] = "[]"; },
        "the graph is not a JSON object"},
-      {"deep nesting", [](Pieces& p) { p.metadata["graph"] = std::string(100'000, '['); },
+      {"deep nesting", [](Pieces& p) { p.metadata["octet.graph"] = std::string(100'000, '['); },
        "nested more than"},
       {"values are no list",
-       [](Pieces& p) { p.metadata["graph"] = R"({"input":0,"output":0,"values":{}})"; },
+       [](Pieces& p) { p.metadata["octet.graph"] = R"({"input":0,"output":0,"values":{}})"; },
        "\"values\" is not an array"},
       {"unknown key of the graph", graph("{\"input\"", "{\"extra\":0,\"input\""),
        "the graph has the unknown key \"extra\""},
@@ -320,7 +320,7 @@ TEST_CASE("model file: random changes to the graph's JSON never do harm") {
   for (std::uint32_t seed = 0; seed < 1000; ++seed) {
     Rng rng(seed, RngPurpose::kTest);
     Pieces pieces = good;
-    std::string& text = pieces.metadata["graph"];
+    std::string& text = pieces.metadata["octet.graph"];
     for (std::uint32_t changes = 1 + rng.below(3); changes > 0; --changes) {
       const std::size_t at = rng.below(static_cast<std::uint32_t>(text.size()));
       const char letter = letters[rng.below(static_cast<std::uint32_t>(letters.size()))];
