@@ -40,7 +40,8 @@ struct ClampBackward final : Node {
     float* into = grad.mutable_data();
     for_each_element(y.numel(), [=, lo = low, hi = high](std::int64_t i) {
       const float gradient = g[i];
-      into[i] = (out[i] > lo) & (out[i] < hi) ? gradient : 0.0f;
+      const bool inside = (out[i] > lo) & (out[i] < hi);
+      into[i] = inside ? gradient : 0.0f;
     });
     return {grad};
   }
