@@ -52,7 +52,7 @@ class Loader {
 
     const YamlNode value = std::move(base->value);
     own.entries.erase(base);
-    YamlNode root = {.kind = YamlNode::Kind::kMap, .place = own.place};
+    YamlNode root = YamlNode::of(YamlNode::Kind::kMap, own.place);
     for (const YamlNode& item :
          value.kind == YamlNode::Kind::kSequence ? value.items : std::vector{value}) {
       if (item.kind != YamlNode::Kind::kScalar) {
@@ -83,7 +83,7 @@ YamlNode parse_override(const std::string& text) {
   while (true) {  // from the innermost key outwards
     const std::size_t dot = end == 0 ? std::string::npos : text.rfind('.', end - 1);
     const std::size_t begin = dot == std::string::npos ? 0 : dot + 1;
-    YamlNode outer = {.kind = YamlNode::Kind::kMap, .place = place};
+    YamlNode outer = YamlNode::of(YamlNode::Kind::kMap, place);
     outer.entries.push_back({text.substr(begin, end - begin), place, std::move(node)});
     node = std::move(outer);
     if (begin == 0) return node;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "base/error.h"
 #include "file/printable.h"
@@ -24,7 +25,7 @@ class TreeBuilder final : public YAML::EventHandler {
  public:
   TreeBuilder(std::string source, bool with_position)
       : source_(std::move(source)), with_position_(with_position) {
-    open_.push_back({});
+    open_.emplace_back();
   }
 
   bool has_document() const { return !open_.front().items.empty(); }
@@ -42,7 +43,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     refuse_anchor(mark, anchor);
-    add(mark, {.kind = YamlNode::Kind::kNull, .place = place(mark)});
+    add(mark, YamlNode::of(YamlNode::Kind::kNull, place(mark)));
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     fail(mark, "aliases (*name) are not allowed");
@@ -54,10 +55,10 @@ class TreeBuilder final : public YAML::EventHandler {
     if (has_control_characters(text)) {
       fail(mark, message("\"", printable(text), "\" has control characters"));
     }
-    add(mark, {.kind = YamlNode::Kind::kScalar,
-               .place = place(mark),
-               .text = text,
-               .quoted = tag == "!"});
+    YamlNode node = YamlNode::of(YamlNode::Kind::kScalar, place(mark));
+    node.text = text;
+    node.quoted = tag == "!";
+    add(mark, std::move(node));
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -100,7 +101,7 @@ class TreeBuilder final : public YAML::EventHandler {
     count(mark);
     keys_.push_back(key_waits_ ? std::move(key_) : YamlNode::Entry());
     key_waits_ = false;
-    open_.push_back({.kind = kind, .place = place(mark)});
+    open_.push_back(YamlNode::of(kind, place(mark)));
   }
 
   void close() {
@@ -120,7 +121,7 @@ class TreeBuilder final : public YAML::EventHandler {
       if (open_.back().find(node.text) != nullptr) {
         fail(mark, message("duplicate key \"", printable(node.text), "\""));
       }
-      key_ = {.key = node.text, .key_place = node.place, .value = {}};
+      key_ = YamlNode::Entry{node.text, node.place, YamlNode()};
       key_waits_ = true;
       return;
     }
@@ -176,10 +177,17 @@ YamlNode build(const std::string& text, TreeBuilder builder, const std::string& 
     throw UsageError(message(builder.place(error.mark), ": malformed YAML: ", error.msg));
   }
   if (builder.has_document()) return builder.take();
-  return {.kind = YamlNode::Kind::kNull, .place = source};
+  return YamlNode::of(YamlNode::Kind::kNull, source);
 }
 
 }  // namespace
+
+YamlNode YamlNode::of(Kind kind, std::string place) {
+  YamlNode node;
+  node.kind = kind;
+  node.place = std::move(place);
+  return node;
+}
 
 const YamlNode* YamlNode::find(const std::string& key) const {
   const auto found = std::find_if(entries.begin(), entries.end(),

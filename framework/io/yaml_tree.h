@@ -12,12 +12,13 @@ struct YamlNode {
   struct Entry;
 
   Kind kind = Kind::kNull;
-  std::string place = {};  // "configs/lenet.yaml:3:7", or "--set train.lr=0.1"
-  std::string text = {};   // kScalar
-  bool quoted = false;     // kScalar: written with quotes, so it is a string whatever it looks like
-  std::vector<YamlNode> items = {};  // kSequence
-  std::vector<Entry> entries = {};   // kMap, in the order of the file
+  std::string place;    // "configs/lenet.yaml:3:7", or "--set train.lr=0.1"
+  std::string text;     // kScalar
+  bool quoted = false;  // kScalar: written with quotes, so it is a string whatever it looks like
+  std::vector<YamlNode> items;  // kSequence
+  std::vector<Entry> entries;   // kMap, in the order of the file
 
+  static YamlNode of(Kind kind, std::string place);
   const YamlNode* find(const std::string& key) const;  // null if there is none
   std::string describe() const;                        // "a list", "\"fast\"", for messages
 };
