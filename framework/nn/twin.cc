@@ -68,17 +68,17 @@ Accumulators accumulate(const Tensor& x, const IntegerForm& form, Conv2dOptions 
       const Tensor weight = slice_weight(form, c, c_end, t, std::min(taps, t + tap_block));
       const Tensor y = conv2d(input, weight, Tensor(), options);
       const float* sums = y.data();
-      if (a.acc.empty()) {
-        a.shape = y.shape();
-        a.acc.resize(static_cast<std::size_t>(y.numel()));
-        for (std::size_t i = 0; i < a.acc.size(); ++i) {
-          const std::size_t o = i % static_cast<std::size_t>(out);
-          a.acc[i] = static_cast<std::uint32_t>(form.bias[o]);
+      const bool first = a.acc.empty();
+      a.shape = y.shape();
+      a.acc.resize(static_cast<std::size_t>(y.numel()));
+      parallel_for(y.numel() / out, [&](std::int64_t row) {
+        std::uint32_t* acc = a.acc.data() + row * out;
+        for (std::int64_t o = 0; o < out; ++o) {
+          const std::int32_t before = first ? form.bias[static_cast<std::size_t>(o)] : 0;
+          acc[o] += static_cast<std::uint32_t>(before) +
+                    static_cast<std::uint32_t>(static_cast<std::int32_t>(sums[row * out + o]));
         }
-      }
-      for (std::size_t i = 0; i < a.acc.size(); ++i) {
-        a.acc[i] += static_cast<std::uint32_t>(static_cast<std::int32_t>(sums[i]));
-      }
+      });
     }
   }
   return a;
@@ -87,13 +87,16 @@ Accumulators accumulate(const Tensor& x, const IntegerForm& form, Conv2dOptions 
 // eq. (9)
 Tensor to_codes(const Accumulators& a, const IntegerForm& form) {
   Tensor y = Tensor::empty(a.shape);
-  float* code = y.mutable_data();
-  for (std::size_t i = 0; i < a.acc.size(); ++i) {
-    const Requant& r = form.requant[i % form.requant.size()];
-    code[i] = static_cast<float>(requantize_one(static_cast<std::int32_t>(a.acc[i]), r,
-                                                form.output.zero_point, form.clamp.quant_min,
-                                                form.clamp.quant_max));
-  }
+  float* codes = y.mutable_data();
+  const std::int64_t out = form.weight_shape[0];
+  parallel_for(y.numel() / out, [&](std::int64_t row) {
+    for (std::int64_t o = 0; o < out; ++o) {
+      const auto acc = static_cast<std::int32_t>(a.acc[static_cast<std::size_t>(row * out + o)]);
+      codes[row * out + o] = static_cast<float>(
+          requantize_one(acc, form.requant[static_cast<std::size_t>(o)], form.output.zero_point,
+                         form.clamp.quant_min, form.clamp.quant_max));
+    }
+  });
   y.set_qparams(form.output);
   return y;
 }
