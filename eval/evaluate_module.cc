@@ -1,0 +1,99 @@
+#include "eval/evaluate_module.h"
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "autograd/node.h"
+#include "data/loader.h"
+#include "eval/load_data.h"
+#include "file/sha256.h"
+
+namespace octet {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+template <class T>
+std::int64_t count_correct(const Tensor& logits, const Tensor& labels) {
+  const std::int64_t classes = logits.dim(1);
+  std::int64_t correct = 0;
+  for (std::int64_t n = 0; n < logits.dim(0); ++n) {
+    correct +=
+        argmax(logits.data<T>() + n * classes, classes) == labels.data<std::int32_t>()[n] ? 1 : 0;
+  }
+  return correct;
+}
+
+// `input` turns a batch into what the model takes; T is the type of its logits.
+template <class T>
+Measurement evaluate(const char* form, Module& model, std::shared_ptr<const Dataset> dataset,
+                     const Normalization& normalization, const EvaluateOptions& options,
+                     const std::function<Tensor(const Batch&)>& input) {
+  const NoGradGuard no_grad;
+  const bool was_training = model.is_training();
+  model.eval();
+  Measurement m;
+  m.form = form;
+  m.images = dataset->size();
+  m.threads = options.threads;
+  m.batch = options.batch;
+  m.isa = name_of(process_isa());
+
+  const DataLoader loader(dataset, {.batch_size = options.batch, .normalization = normalization});
+  Sha256 hash;
+  double forward_ms = 0.0;
+  for (std::int64_t b = 0; b < loader.batches(); ++b) {
+    const Batch batch = loader.batch(0, b);
+    const Tensor x = input(batch);
+    const Clock::time_point start = Clock::now();
+    const Tensor logits = model(x);
+    forward_ms += milliseconds_since(start);
+    hash.update(logits.bytes());
+    m.correct += count_correct<T>(logits, batch.labels);
+  }
+  m.images_per_second = 1000.0 * static_cast<double>(m.images) / forward_ms;
+  m.logits_sha256 = hash.hex();
+
+  if (options.latency_images > 0) {
+    const DataLoader single(dataset, {.batch_size = 1, .normalization = normalization});
+    std::vector<double> times;
+    for (std::int64_t i = 0; i < std::min(options.latency_images, single.batches()); ++i) {
+      const Tensor x = input(single.batch(0, i));
+      const Clock::time_point start = Clock::now();
+      model(x);
+      times.push_back(milliseconds_since(start));
+    }
+    m.latency = latency_of(std::move(times));
+  }
+  model.train(was_training);
+  return m;
+}
+
+}  // namespace
+
+Measurement evaluate_float(Module& model, std::shared_ptr<const Dataset> dataset,
+                           const Normalization& normalization, const EvaluateOptions& options) {
+  return evaluate<float>("float", model, std::move(dataset), normalization, options,
+                         [](const Batch& batch) { return batch.images; });
+}
+
+Measurement evaluate_fake_quant(Module& prepared, std::shared_ptr<const Dataset> dataset,
+                                const Normalization& normalization,
+                                const EvaluateOptions& options) {
+  return evaluate<std::int32_t>("fake-quant", prepared, std::move(dataset), normalization, options,
+                                [encoding = input_encoding(normalization)](const Batch& batch) {
+                                  const std::span pixels(
+                                      batch.pixels.data<std::uint8_t>(),
+                                      static_cast<std::size_t>(batch.pixels.numel()));
+                                  return qat::input_codes(pixels, batch.pixels.shape(), encoding);
+                                });
+}
+
+}  // namespace octet

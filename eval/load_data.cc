@@ -1,0 +1,63 @@
+#include "eval/load_data.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "data/normalize.h"
+#include "octet_version.h"
+
+namespace octet {
+namespace fs = std::filesystem;
+namespace {
+
+bool can_be_fetched(const std::string& name) {
+  return name == "mnist" || name == "fashion_mnist" || name == "cifar10";
+}
+
+// Runs datasets/fetch.sh, its stdout sent to stderr: stdout is for results.
+void fetch(const std::string& name, const fs::path& root) {
+  const std::string script = octet_home() / "datasets" / "fetch.sh";
+  OCTET_CHECK(fs::exists(script), "the dataset ", name, " is not in ", root, " and ", script,
+              " is not there to fetch it; set OCTET_HOME to Octet's folder, or data.root to where "
+              "the dataset is");
+  const pid_t child = fork();
+  OCTET_CHECK(child >= 0, "cannot start ", script);
+  if (child == 0) {
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    execl(script.c_str(), script.c_str(), name.c_str(), "--root", root.c_str(),
+          static_cast<char*>(nullptr));
+    _exit(127);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  OCTET_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the dataset ", name,
+              " could not be fetched to ", root, "; if you have its files: ", script, " ", name,
+              " --root ", root.string(), " --from DIR");
+}
+
+}  // namespace
+
+fs::path octet_home() {
+  const char* home = std::getenv("OCTET_HOME");
+  return home != nullptr && *home != '\0' ? fs::path(home) : fs::path(kSourceDir);
+}
+
+fs::path data_root(const std::string& root) {
+  const fs::path path(root);
+  return path.is_absolute() || fs::exists(path) ? path : octet_home() / path;
+}
+
+DatasetSplits load_or_fetch(const std::string& name, const std::string& root) {
+  const fs::path folder = data_root(root);
+  if (can_be_fetched(name) && !fs::exists(folder / name)) fetch(name, folder);
+  return load_dataset(name, folder);
+}
+
+qat::InputEncoding input_encoding(const Normalization& normalization) {
+  return {input_qparams(normalization), input_table(normalization)};
+}
+
+}  // namespace octet

@@ -1,0 +1,241 @@
+// eval: accuracy, speed and proofs of a trained model. See --help.
+#include <cxxopts.hpp>
+#include <exception>
+#include <iostream>
+#include <optional>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "data/in_memory.h"
+#include "eval/evaluate_int8.h"
+#include "eval/evaluate_module.h"
+#include "eval/load_data.h"
+#include "eval/run_files.h"
+#include "io/checkpoint.h"
+#include "ir/model_file.h"
+#include "octet_version.h"
+#include "qat/verify.h"
+
+namespace octet {
+namespace {
+
+constexpr int kMissedFigure = 3;
+
+struct Arguments {
+  std::string path;
+  std::string form = "int8";  // "int8", "fp32", "fake-quant", "verify", "describe"
+  bool json = false;
+  Isa isa = Isa::kScalar;
+  int threads = 1;
+  std::int64_t batch = 64;
+  std::int64_t images = 0;  // 0: all
+  std::string data;
+  std::optional<double> require_top1;
+};
+
+cxxopts::Options make_options() {
+  cxxopts::Options options("eval",
+                           "Evaluates a trained model on the whole test set of its dataset.\n"
+                           "MODEL is a run folder or an integer model file; without it, the newest "
+                           "finished run in runs/.\n");
+  options.custom_help(
+      "[MODEL] [--int8 | --fp32 | --fake-quant | --verify | --describe] [OPTION...]");
+  options.positional_help("");
+  auto add = options.add_options();
+  add("int8", "the integer graph on the integer engine (the default)");
+  add("fp32", "the float model");
+  add("fake-quant", "the fake-quantized model in evaluation mode: the twin of the integer graph");
+  add("verify",
+      "compare the twin with the integer engine in every tensor; exit code 3 if they differ");
+  add("describe", "print the integer graph, one line per node");
+  add("json", "print one JSON object on stdout");
+  add("isa",
+      "scalar, avx2, avxvnni, avx512vnni or neondot (default: OCTET_ISA, or the best this CPU has)",
+      cxxopts::value<std::string>());
+  add("threads", "number of threads (default: all processors)", cxxopts::value<int>());
+  add("batch", "images per call of the engine",
+      cxxopts::value<std::int64_t>()->default_value("64"));
+  add("images", "only the first N test images", cxxopts::value<std::int64_t>());
+  add("data", "the folder that holds datasets (default: the run's data.root, or data)",
+      cxxopts::value<std::string>());
+  add("require-top1", "exit with 3 if top-1 is below X percent", cxxopts::value<double>());
+  add("version", "print version and commit");
+  add("help", "print this text");
+  add("MODEL", "", cxxopts::value<std::vector<std::string>>());
+  options.parse_positional({"MODEL"});
+  return options;
+}
+
+Arguments read_arguments(const cxxopts::ParseResult& parsed) {
+  Arguments a;
+  int forms = 0;
+  for (const char* form : {"int8", "fp32", "fake-quant", "verify", "describe"}) {
+    if (parsed.count(form) == 0) continue;
+    a.form = form;
+    ++forms;
+  }
+  if (forms > 1)
+    throw UsageError("choose one of --int8, --fp32, --fake-quant, --verify, --describe");
+  if (parsed.count("MODEL") > 0) {
+    const auto paths = parsed["MODEL"].as<std::vector<std::string>>();
+    if (paths.size() > 1)
+      throw UsageError(message("one model at a time, got ", paths[0], " and ", paths[1]));
+    a.path = paths[0];
+  }
+  a.json = parsed.count("json") > 0;
+  a.isa = parsed.count("isa") > 0 ? isa_from_name(parsed["isa"].as<std::string>()) : default_isa();
+  set_process_isa(a.isa);
+  a.threads = parsed.count("threads") > 0 ? parsed["threads"].as<int>() : available_processors();
+  set_num_threads(a.threads);
+  a.batch = parsed["batch"].as<std::int64_t>();
+  if (a.batch < 1 || a.batch > 65536)
+    throw UsageError(message("--batch must be in [1, 65536], got ", a.batch));
+  if (parsed.count("images") > 0) {
+    a.images = parsed["images"].as<std::int64_t>();
+    if (a.images < 1) throw UsageError(message("--images must be at least 1, got ", a.images));
+  }
+  if (parsed.count("data") > 0) a.data = parsed["data"].as<std::string>();
+  if (parsed.count("require-top1") > 0) a.require_top1 = parsed["require-top1"].as<double>();
+  return a;
+}
+
+// The dataset's test set, or its first images, in the place of the splits' test set.
+DatasetSplits test_data(const Arguments& a, const RunFiles& files,
+                        const std::optional<ir::Graph>& graph) {
+  const std::string name = files.config ? files.config->data.name : graph->dataset;
+  const std::string root =
+      !a.data.empty() ? a.data : (files.config ? files.config->data.root : "data");
+  DatasetSplits splits = load_or_fetch(name, root);
+  if (a.images > 0 && a.images < splits.test->size()) {
+    std::vector<std::int64_t> first(static_cast<std::size_t>(a.images));
+    for (std::size_t i = 0; i < first.size(); ++i) first[i] = static_cast<std::int64_t>(i);
+    splits.test = std::make_shared<Subset>(splits.test, std::move(first));
+  }
+  return splits;
+}
+
+int report(const Arguments& a, const RunFiles& files, Measurement m,
+           const std::filesystem::path& file) {
+  m.path = file;
+  std::error_code no_file;
+  const std::uintmax_t bytes = std::filesystem::file_size(file, no_file);
+  if (!no_file) m.file_bytes = bytes;
+  if (m.model.empty() && files.config) m.model = files.config->model.name;
+  if (a.json) {
+    std::cout << to_json(m).dump(2) << "\n";
+  } else {
+    std::cout << to_table({m}) << "images " << m.images << "  threads " << m.threads << "  batch "
+              << m.batch << "  isa " << m.isa << "\nlogits_sha256 " << m.logits_sha256 << "\n";
+  }
+  if (a.require_top1 && m.top1() < *a.require_top1) {
+    std::cerr << "error: top-1 is " << m.top1() << " %, below the required " << *a.require_top1
+              << " %\n";
+    return kMissedFigure;
+  }
+  return 0;
+}
+
+int verify(const Arguments& a, const RunFiles& files, const ir::Graph& graph,
+           const DatasetSplits& data) {
+  const auto model = load_prepared_model(files, data);
+  std::vector<std::uint8_t> pixels;
+  pixels.reserve(static_cast<std::size_t>(data.test->size() * data.test->image_shape().numel()));
+  for (std::int64_t i = 0; i < data.test->size(); ++i) {
+    const Sample sample = data.test->get(i);
+    pixels.insert(pixels.end(), sample.pixels.begin(), sample.pixels.end());
+  }
+  const qat::VerifyReport r = qat::verify(*model, graph, pixels,
+                                          {.input = input_encoding(data.normalization),
+                                           .batch_size = a.batch,
+                                           .threads = a.threads,
+                                           .isa = a.isa});
+  if (a.json) {
+    nlohmann::ordered_json json = {{"model", graph.model},
+                                   {"path", files.path.string()},
+                                   {"images", r.images},
+                                   {"tensors", r.tensors},
+                                   {"elements", r.elements},
+                                   {"mismatched", r.mismatched},
+                                   {"max_lsb", r.max_lsb},
+                                   {"threads", a.threads},
+                                   {"isa", std::string(name_of(a.isa))},
+                                   {"first_mismatch", r.first_mismatch}};
+    std::cout << json.dump(2) << "\n";
+  } else {
+    std::cout << r.images << " images, " << r.tensors << " tensors each, " << r.elements
+              << " elements compared between the fake-quantized model and the integer engine ("
+              << name_of(a.isa) << "): " << r.mismatched << " differ, largest difference "
+              << r.max_lsb << " LSB\n";
+  }
+  if (r.mismatched == 0) return 0;
+  std::cerr << "error: the integer engine differs from the fake-quantized model; first at "
+            << r.first_mismatch << "\n";
+  return kMissedFigure;
+}
+
+int run(const Arguments& a) {
+  std::string path = a.path;
+  if (path.empty()) {
+    path = newest_finished_run("runs");
+    std::cerr << "octet: evaluating the newest run, " << path << "\n";
+  }
+  const RunFiles files = open_run(path);
+  std::optional<ir::Graph> graph;
+  if (a.form == "int8" || a.form == "verify" || a.form == "describe") {
+    if (!std::filesystem::exists(files.int8_file)) {
+      throw UsageError(message(files.int8_file,
+                               " does not exist: this run has no integer model; train with "
+                               "quantize.method: ptq or qat, or evaluate it with --fp32"));
+    }
+    graph = ir::read_model(files.int8_file);
+  } else if (!files.run) {
+    throw UsageError(
+        message("--", a.form, " needs a run folder; ", files.path, " is an integer model"));
+  }
+  if (a.form == "describe") {
+    std::cout << ir::to_text(*graph);
+    return 0;
+  }
+  const DatasetSplits data = test_data(a, files, graph);
+  const EvaluateOptions options{.batch = a.batch, .threads = a.threads, .isa = a.isa};
+  if (a.form == "int8")
+    return report(a, files, evaluate_int8(*graph, *data.test, options), files.int8_file);
+  if (!files.run) throw UsageError(message("--", a.form, " needs a run folder, not a model file"));
+  if (a.form == "verify") return verify(a, files, *graph, data);
+  if (a.form == "fp32") {
+    const auto model = load_float_model(files, data);
+    return report(a, files, evaluate_float(*model, data.test, data.normalization, options),
+                  *files.run / kFp32File);
+  }
+  const auto model = load_prepared_model(files, data);
+  return report(a, files, evaluate_fake_quant(*model, data.test, data.normalization, options),
+                *files.run / kCheckpointName);
+}
+
+}  // namespace
+}  // namespace octet
+
+int main(int argc, char** argv) {
+  try {
+    cxxopts::Options options = octet::make_options();
+    const cxxopts::ParseResult parsed = options.parse(argc, argv);
+    if (parsed.count("help") > 0) {
+      std::cout << options.help();
+      return 0;
+    }
+    if (parsed.count("version") > 0) {
+      std::cout << "octet " << octet::kVersion << " (" << octet::kCommit << ")\n";
+      return 0;
+    }
+    return octet::run(octet::read_arguments(parsed));
+  } catch (const cxxopts::exceptions::exception& error) {
+    std::cerr << "error: " << error.what() << "; see --help\n";
+    return 2;
+  } catch (const octet::UsageError& error) {
+    std::cerr << "error: " << error.what() << "\n";
+    return 2;
+  } catch (const std::exception& error) {
+    std::cerr << "error: " << error.what() << "\n";
+    return 1;
+  }
+}

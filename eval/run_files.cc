@@ -1,0 +1,97 @@
+#include "eval/run_files.h"
+
+#include "base/error.h"
+#include "io/checkpoint.h"
+#include "io/weights.h"
+#include "models/registry.h"
+#include "nn/leaf.h"
+#include "qat/prepare.h"
+
+namespace octet {
+namespace fs = std::filesystem;
+fs::path newest_finished_run(const fs::path& runs) {
+  std::optional<fs::path> newest;
+  fs::file_time_type newest_time;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(runs, error)) {
+    const fs::path summary = entry.path() / kSummaryFile;
+    std::error_code missing;
+    const fs::file_time_type time = fs::last_write_time(summary, missing);
+    if (missing) continue;
+    if (!newest || time > newest_time) {
+      newest = entry.path();
+      newest_time = time;
+    }
+  }
+  if (!newest) {
+    throw UsageError(message(
+        "no finished run in ", runs,
+        "; train one first (./octet train --config configs/lenet_qat.yaml), or name a run folder "
+        "or a model file"));
+  }
+  return *newest;
+}
+
+RunFiles open_run(const fs::path& path) {
+  RunFiles files;
+  files.path = path;
+  if (!fs::exists(path)) throw UsageError(message("there is no run folder or model file ", path));
+  if (!fs::is_directory(path)) {
+    files.int8_file = path;
+    return files;
+  }
+  if (!fs::exists(path / kConfigFile)) {
+    throw UsageError(message(path, " is not a run folder: it has no ", kConfigFile));
+  }
+  files.run = path;
+  files.config = load_config(path / kConfigFile);
+  files.int8_file = path / kInt8File;
+  return files;
+}
+
+std::vector<NamedTensor> state_tensors(const Module& model) {
+  std::vector<NamedTensor> all = model.named_parameters();
+  const std::vector<NamedTensor> buffers = model.named_buffers();
+  all.insert(all.end(), buffers.begin(), buffers.end());
+  return all;
+}
+
+std::unique_ptr<Module> build_model(const Config& config, const Dataset& dataset) {
+  return make_model(config.model.name,
+                    {.image_shape = dataset.image_shape(),
+                     .classes = static_cast<std::int64_t>(dataset.class_names().size()),
+                     .padding = config.model.padding});
+}
+
+void prepare_model(Module& model, const Config& config, const Dataset& dataset) {
+  const QuantizeConfig& q = config.quantize;
+  qat::prepare(model, dataset.image_shape(), {q.weight, q.activation}, q.layers);
+}
+
+std::unique_ptr<Module> load_float_model(const RunFiles& files, const DatasetSplits& data) {
+  const fs::path file = *files.run / kFp32File;
+  if (!fs::exists(file)) {
+    throw UsageError(message(
+        file, " does not exist: the run has not finished its float phase; continue it with ",
+        "./octet train --resume ", files.run->string()));
+  }
+  std::unique_ptr<Module> model = build_model(*files.config, *data.train);
+  copy_weights(load_weights(file), state_tensors(*model), file);
+  model->eval();
+  return model;
+}
+
+std::unique_ptr<Module> load_prepared_model(const RunFiles& files, const DatasetSplits& data) {
+  const std::optional<LoadedCheckpoint> loaded = load_checkpoint(*files.run);
+  if (!loaded || files.config->quantize.method == QuantizeConfig::Method::kNone) {
+    throw UsageError(
+        message(*files.run, " has no quantized model: train with quantize.method: ptq or qat"));
+  }
+  std::unique_ptr<Module> model = build_model(*files.config, *data.train);
+  prepare_model(*model, *files.config, *data.train);
+  copy_weights(loaded->checkpoint.groups.at("model"), state_tensors(*model), loaded->path);
+  model->eval();
+  return model;
+}
+
+}  // namespace octet

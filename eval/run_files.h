@@ -1,0 +1,48 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "datasets/registry.h"
+#include "io/config.h"
+#include "ir/graph.h"
+#include "nn/module.h"
+
+namespace octet {
+
+// Names inside a run folder.
+inline constexpr char kConfigFile[] = "config.yaml";
+inline constexpr char kSummaryFile[] = "summary.json";
+inline constexpr char kFp32File[] = "model_fp32.safetensors";
+inline constexpr char kInt8File[] = "model_int8.safetensors";
+
+// The newest folder in `runs` whose run has finished (has a summary.json). Throws UsageError if
+// there is none.
+std::filesystem::path newest_finished_run(const std::filesystem::path& runs);
+
+// What `eval` was asked to evaluate: a run folder, or the file of an integer model.
+struct RunFiles {
+  std::filesystem::path path;                // as given
+  std::optional<std::filesystem::path> run;  // the folder, unless `path` is a model file
+  std::optional<Config> config;              // of the run
+  std::filesystem::path int8_file;           // may not exist in a run without quantization
+};
+
+// Throws UsageError if there is nothing at `path`, or a folder that is no run.
+RunFiles open_run(const std::filesystem::path& path);
+
+// Parameters and buffers: what a checkpoint holds of a model.
+std::vector<NamedTensor> state_tensors(const Module& model);
+
+// The float model of a run, and the prepared model (the twin) with the state of its last
+// checkpoint. Throw Error, saying what to do, if the run has none.
+std::unique_ptr<Module> load_float_model(const RunFiles& files, const DatasetSplits& data);
+std::unique_ptr<Module> load_prepared_model(const RunFiles& files, const DatasetSplits& data);
+
+// The model a config describes, without values; prepared for quantization as the config says.
+std::unique_ptr<Module> build_model(const Config& config, const Dataset& dataset);
+void prepare_model(Module& model, const Config& config, const Dataset& dataset);
+
+}  // namespace octet

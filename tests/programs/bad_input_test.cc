@@ -1,0 +1,184 @@
+// What a user can get wrong, one row each: the exit code, and a line "error: ..." that says what,
+// where, what to do.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/cpu.h"
+#include "tests/programs/run_program.h"
+
+namespace octet::testing {
+namespace {
+
+// A network trained on nothing: what matters here are its files.
+const std::string kQuick =
+    "--set data.name=mnist_sample --set train.epochs=0 --set quantize.epochs=0 --threads 1 ";
+const std::string kConfig = "train --config " OCTET_SOURCE_DIR "/configs/lenet_qat.yaml " + kQuick;
+
+struct Row {
+  const char* what;
+  std::string command;
+  int exit_code;
+  std::string message;  // part of the error line
+};
+
+// Exactly one line on stderr begins with "error: ", it is the last one, and nothing was printed as
+// a result.
+void check(const Workplace& work, const Row& row) {
+  CAPTURE(row.what);
+  CAPTURE(row.command);
+  const Outcome outcome = work.run(row.command);
+  CAPTURE(outcome.err);
+  CHECK(outcome.exit_code == row.exit_code);
+  const std::size_t at = outcome.err.rfind("error: ", 0) == 0 ? 0 : outcome.err.find("\nerror: ");
+  REQUIRE(at != std::string::npos);
+  CHECK(outcome.err.find(row.message, at) != std::string::npos);
+  CHECK(outcome.out.empty());
+}
+
+void check_all(const Workplace& work, const std::vector<Row>& rows) {
+  for (const Row& row : rows) check(work, row);
+}
+
+std::string flipped(std::string bytes, std::size_t at) {
+  bytes[at] = static_cast<char>(bytes[at] ^ 1);
+  return bytes;
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("programs");
+
+TEST_CASE("bad command lines are usage errors") {
+  const Workplace work;
+  std::filesystem::create_directory(work / "there");
+  std::vector<Row> rows = {
+      {"nothing to do", "train", 2, "--config"},
+      {"two things to do", "train --config a.yaml --resume b", 2, "--config"},
+      {"an unknown option", "train --confg a.yaml", 2, "confg"},
+      {"a word too many", "train --config a.yaml b.yaml", 2, "b.yaml"},
+      {"a missing config", "train --config none.yaml", 2, "none.yaml"},
+      {"--out exists", kConfig + "--out there", 2, "there"},
+      {"no such run to resume", "train --resume nowhere", 2, "nowhere"},
+      {"threads out of range", kConfig + "--threads 0", 2, "threads"},
+      {"threads that are no number", kConfig + "--threads two", 2, "two"},
+      {"an unknown instruction set", kConfig + "--isa avx3", 2, "avx512vnni"},
+      {"an unknown instruction set in the environment", "OCTET_ISA=avx3 " + kConfig, 2, "avx3"},
+      {"no run to evaluate", "eval_ --int8", 2, "runs"},
+      {"no such model", "eval_ nowhere", 2, "nowhere"},
+      {"a folder that is no run", "eval_ there", 2, "config.yaml"},
+      {"two forms at once", "eval_ --int8 --fp32", 2, "--fp32"},
+      {"a batch of nothing", "eval_ --batch 0", 2, "--batch"},
+  };
+  for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kNeonDot}) {
+    if (cpu_supports(isa)) continue;
+    const std::string name(name_of(isa));
+    rows.push_back({"an instruction set the CPU lacks", kConfig + "--isa " + name, 2,
+                    "does not have \"" + name});
+    rows.push_back({"the same of eval", "eval_ --isa " + name, 2, "does not have \"" + name});
+  }
+  check_all(work, rows);
+  CHECK_FALSE(std::filesystem::exists(work / "runs"));
+}
+
+TEST_CASE("bad configs are usage errors with file, line and the nearest key") {
+  const Workplace work;
+  const auto config = [&](const char* name, const std::string& text) {
+    write_text(work / name, text);
+    return "train --config " + std::string(name);
+  };
+  check_all(
+      work,
+      {{"unknown key", config("a.yaml", "train:\n  learning_rate: 0.1\n"), 2, "a.yaml:2:"},
+       {"misspelled key", config("b.yaml", "train: {epoch: 3}\n"), 2, "epochs"},
+       {"duplicate key", config("c.yaml", "train:\n  lr: 1\n  lr: 2\n"), 2, "c.yaml:3:"},
+       {"wrong type", config("d.yaml", "train: {epochs: many}\n"), 2, "d.yaml:1:"},
+       {"out of range", config("e.yaml", "train: {momentum: 2}\n"), 2, "momentum"},
+       {"not a map", config("f.yaml", "train: 3\n"), 2, "f.yaml:1:"},
+       {"not YAML", config("g.yaml", "train: {lr: [\n"), 2, "g.yaml:"},
+       {"a base that is not there", config("h.yaml", "_base_: none.yaml\n"), 2, "none.yaml"},
+       {"its own base", config("i.yaml", "_base_: i.yaml\n"), 2, "i.yaml"},
+       {"not implemented yet", config("j.yaml", "quantize: {method: dynamic}\n"), 2, "dynamic"},
+       {"unknown dataset", kConfig + "--set data.name=mnits_sample", 2, "mnist_sample"},
+       {"unknown model", kConfig + "--set model.name=lenett", 2, "lenet"},
+       {"unknown leaf", kConfig + "--set quantize.layers.conv9.weight.bits=4", 2, "conv"},
+       {"misspelled --set", kConfig + "--set train.lrr=0.1", 2, "train.lrr=0.1"},
+       {"--set without a value", kConfig + "--set train.lr", 2, "train.lr"},
+       {"a wrong type in --set", kConfig + "--set train.lr=fast", 2, "train.lr"},
+       {"no file to start from", kConfig + "--set model.init_from=none.safetensors", 1,
+        "none.safetensors"},
+       {"a validation set that leaves nothing", kConfig + "--set data.validation_size=5000", 2,
+        "data.validation_size"}});
+  CHECK_FALSE(std::filesystem::exists(work / "runs"));
+}
+
+TEST_CASE("bad datasets are errors with file and remedy, and no run folder appears") {
+  const Workplace work;
+  const std::string train = "train --config " OCTET_SOURCE_DIR
+                            "/configs/lenet_qat.yaml --set data.root=" +
+                            (work / "data").string();
+  std::filesystem::create_directories(work / "data/mnist");
+  check(work, {"a file is missing", train, 1, "train-images-idx3-ubyte"});
+  write_text(work / "data/mnist/train-labels-idx1-ubyte",
+             std::string("\0\0\x08\x01\0\0\0\x02\x03\x04", 10));
+  write_text(work / "data/mnist/train-images-idx3-ubyte",
+             std::string("\0\0\x08\x03\0\0\0\x02\0\0\0\x1c\0\0", 14));
+  check(work, {"truncated", train, 1, "train-images-idx3-ubyte"});
+  write_text(work / "data/mnist/train-images-idx3-ubyte",
+             std::string("\0\0\x09\x03", 4) + std::string(1600, 'x'));
+  check(work, {"wrong magic", train, 1, "train-images-idx3-ubyte"});
+  check(work, {"an image folder that is not there",
+               kConfig + "--set data.name=image_folder --set data.root=none", 1, "none"});
+  CHECK_FALSE(std::filesystem::exists(work / "runs"));
+}
+
+TEST_CASE("bad model files and checkpoints are errors, and the files stay as they are") {
+  const Workplace work;
+  REQUIRE(work.run(kConfig + "--out good").exit_code == 0);
+  REQUIRE(work.run("eval_ good --verify --threads 1").exit_code == 0);
+  const std::string model = read_text(work / "good/model_int8.safetensors");
+  const std::string checkpoint = read_text(work / "good/checkpoint.safetensors");
+
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{7}, std::size_t{100}, model.size() / 2, model.size() - 1}) {
+    write_text(work / "bad.safetensors", model.substr(0, size));
+    check(work, {"a truncated model", "eval_ bad.safetensors", 1, "bad.safetensors"});
+  }
+  for (const std::size_t at :
+       {std::size_t{0}, std::size_t{7}, std::size_t{9}, std::size_t{500}, model.size() - 1}) {
+    write_text(work / "bad.safetensors", flipped(model, at));
+    check(work, {"a flipped bit", "eval_ bad.safetensors", 1, "bad.safetensors"});
+  }
+  write_text(work / "bad.safetensors", model + "x");
+  check(work, {"a byte too many", "eval_ bad.safetensors", 1, "bad.safetensors"});
+  check(work, {"a checkpoint is no integer model", "eval_ good/checkpoint.safetensors", 1,
+               "checkpoint.safetensors"});
+  check(work, {"an integer model has no float form", "eval_ good/model_int8.safetensors --fp32", 2,
+               "run folder"});
+  check(work, {"a changed config", "train --resume good --set train.lr=0.7", 2, "train.lr"});
+  check(work, {"a missed figure", "eval_ good --int8 --require-top1 99.9 >/dev/null", 3, "99.9"});
+
+  std::filesystem::remove(work / "good/checkpoint.prev.safetensors");
+  write_text(work / "good/checkpoint.safetensors", flipped(checkpoint, checkpoint.size() - 1));
+  check(work, {"a damaged checkpoint", "eval_ good --fake-quant", 1, "checkpoint.safetensors"});
+  check(work, {"nothing to resume from", "train --resume good", 1, "checkpoint"});
+}
+
+TEST_CASE("a full disk is an error, and what was saved before stays") {
+  const Workplace work;
+  REQUIRE(work.run(kConfig + "--out good").exit_code == 0);
+  const std::string before = read_text(work / "good/checkpoint.safetensors");
+  // A file size limit below the checkpoint's: writing fails as on a full disk.
+  check(work, {"no room", "ulimit -f 100; train --resume good --threads 1", 1, "good/"});
+  CHECK(read_text(work / "good/checkpoint.safetensors") == before);
+  for (const auto& entry : std::filesystem::directory_iterator(work / "good")) {
+    CHECK(entry.path().string().find(".tmp-") == std::string::npos);
+  }
+  check(work, {"no room from the start", "ulimit -f 100; " + kConfig + "--out fresh", 1, "fresh/"});
+}
+
+TEST_SUITE_END();
+
+}  // namespace octet::testing

@@ -1,0 +1,86 @@
+#include "train/finish.h"
+
+#include <iostream>
+#include <vector>
+
+#include "eval/evaluate_int8.h"
+#include "eval/evaluate_module.h"
+#include "eval/load_data.h"
+#include "eval/run_files.h"
+#include "io/weights.h"
+#include "ir/model_file.h"
+#include "qat/convert.h"
+#include "train/run_folder.h"
+
+namespace octet {
+namespace fs = std::filesystem;
+namespace {
+
+ir::Graph convert_model(const FinishedRun& run, Module& model) {
+  return qat::convert(model, {.model = run.config.model.name,
+                              .dataset = run.config.data.name,
+                              .class_names = run.data.train->class_names(),
+                              .image_shape = run.data.train->image_shape(),
+                              .input = input_encoding(run.data.normalization)});
+}
+
+Measurement with_file(Measurement m, const FinishedRun& run, const char* file) {
+  m.model = run.config.model.name;
+  m.path = run.folder / file;
+  m.file_bytes = fs::file_size(m.path);
+  return m;
+}
+
+}  // namespace
+
+void finish_run(const FinishedRun& run, Module& model) {
+  const EvaluateOptions options{.threads = run.threads, .isa = process_isa()};
+  std::vector<Measurement> rows;
+  const auto float_model = load_float_model(open_run(run.folder), run.data);
+  rows.push_back(
+      with_file(evaluate_float(*float_model, run.data.test, run.data.normalization, options), run,
+                kFp32File));
+
+  const bool quantized = run.config.quantize.method != QuantizeConfig::Method::kNone;
+  if (quantized) {
+    ir::write_model(run.folder / kInt8File, convert_model(run, model));
+    const ir::Graph graph = ir::read_model(run.folder / kInt8File);
+    rows.push_back(evaluate_fake_quant(model, run.data.test, run.data.normalization, options));
+    rows.back().model = run.config.model.name;
+    rows.push_back(with_file(evaluate_int8(graph, *run.data.test, options), run, kInt8File));
+    OCTET_CHECK(rows[1].logits_sha256 == rows[2].logits_sha256,
+                "the fake-quantized model and the integer engine give ",
+                "different logits; find the layer with: ./octet eval ", run.folder.string(),
+                " --verify");
+  }
+
+  nlohmann::ordered_json summary;
+  summary["name"] = run.config.run.name;
+  summary["seed"] = run.config.run.seed;
+  summary["model"] = run.config.model.name;
+  summary["dataset"] = run.config.data.name;
+  summary["quantize_method"] = std::string(name_of(run.config.quantize.method));
+  summary["weights_sha256"] = weights_sha256(state_tensors(model));
+  summary["logits_sha256"] = rows.back().logits_sha256;
+  for (const Measurement& m : rows) {
+    summary[m.form == "fake-quant" ? "fake_quant" : (m.form == "float" ? "fp32" : "int8")] =
+        to_json(m);
+  }
+  summary["steps"] = run.state.total_steps;
+  summary["train_images_per_second"] =
+      run.state.train_seconds > 0.0
+          ? static_cast<double>(run.state.train_images) / run.state.train_seconds
+          : 0.0;
+  summary["train_seconds"] = run.state.train_seconds;
+  summary["wall_seconds"] = run.state.wall_seconds;
+  summary["resumed_at_steps"] = run.state.resumed_at_steps;
+  write_json(run.folder / kSummaryFile, summary);
+
+  const std::string folder = run.folder.string();
+  std::cout << to_table(rows) << "\nrun folder  " << folder << "\nnext        "
+            << (quantized ? "./octet eval " + folder + " --verify"
+                          : "./octet eval " + folder + " --fp32")
+            << "\n";
+}
+
+}  // namespace octet

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+
+#include "datasets/registry.h"
+#include "io/config.h"
+#include "nn/module.h"
+#include "train/run_state.h"
+
+namespace octet {
+
+struct FinishedRun {
+  std::filesystem::path folder;
+  const Config& config;
+  const DatasetSplits& data;
+  const RunState& state;
+  int threads = 1;
+};
+
+// The last act of a run: converts the trained model (prepared, unless quantize.method is none),
+// writes model_int8.safetensors, evaluates every form on the test set, writes summary.json, and
+// prints the table, the folder and the next command on stdout. Throws Error if the twin and the
+// integer engine do not give the same logits.
+void finish_run(const FinishedRun& run, Module& model);
+
+}  // namespace octet

@@ -1,0 +1,372 @@
+#include "train/run_training.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <tuple>
+
+#include "autograd/node.h"
+#include "data/in_memory.h"
+#include "data/loader.h"
+#include "data/normalize.h"
+#include "eval/evaluate_module.h"
+#include "eval/load_data.h"
+#include "eval/run_files.h"
+#include "io/checkpoint.h"
+#include "io/weights.h"
+#include "nn/leaf.h"
+#include "optim/lr_schedule.h"
+#include "optim/sgd.h"
+#include "optim/weight_ema.h"
+#include "qat/schedule.h"
+#include "train/divergence.h"
+#include "train/finish.h"
+#include "train/metrics_log.h"
+#include "train/run_folder.h"
+#include "train/run_state.h"
+#include "train/signals.h"
+#include "train/trainer.h"
+
+namespace octet {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Method = QuantizeConfig::Method;
+
+// One run from its first or next step to its table. Members are in the order in which they are
+// made.
+class Run {
+ public:
+  // Everything that can be wrong with the request shows before the run folder appears.
+  explicit Run(const TrainRequest& request)
+      : config_(request.config),
+        threads_(request.threads),
+        data_(load_or_fetch(config_.data.name, config_.data.root)),
+        model_(make_initial_model()),
+        lock_(request.resume
+                  ? request.folder.string()
+                  : create_run_folder("runs", config_.run.name, request.folder, to_yaml(config_))
+                        .string()) {
+    std::tie(train_, validation_) =
+        random_split(data_.train, config_.data.validation_size, config_.run.seed);
+    progress_.line(message("octet: run folder ", lock_.folder(), ", ", threads_, " threads, ",
+                           name_of(process_isa())));
+    if (request.resume) restore();
+    metrics_ = std::make_unique<MetricsLog>(lock_.folder(), state_.metrics_bytes);
+    write_meta();
+  }
+
+  int execute() {
+    if (state_.phase == "float" && train_float() == FitResult::kStopped) return stopped();
+    if (state_.phase == "quantize" && quantize() == FitResult::kStopped) return stopped();
+    state_.wall_seconds += seconds_since_start();
+    start_ = Clock::now();
+    finish_run({.folder = lock_.folder(),
+                .config = config_,
+                .data = data_,
+                .state = state_,
+                .threads = threads_},
+               *model_);
+    return 0;
+  }
+
+ private:
+  // What only config, data and model together can show.
+  void check_request() const {
+    const auto require = [](bool ok, const auto&... parts) {
+      if (!ok) throw UsageError(message(parts...));
+    };
+    require(config_.data.validation_size < data_.train->size(),
+            "data.validation_size: ", config_.data.validation_size, " leaves nothing of ",
+            data_.train->size(), " training images");
+    const auto check_warmup = [&](const char* section, double warmup_epochs, int epochs) {
+      require(epochs == 0 || warmup_epochs <= epochs, section, ".warmup_epochs: ", warmup_epochs,
+              " is more than the ", epochs, " epochs");
+    };
+    check_warmup("train", config_.train.warmup_epochs, config_.train.epochs);
+    if (config_.quantize.method == Method::kNone) return;
+    check_warmup("quantize", config_.quantize.warmup_epochs, config_.quantize.epochs);
+    prepare_model(*build_model(config_, *data_.train), config_,
+                  *data_.train);  // do quantize.layers name leaves?
+  }
+
+  std::unique_ptr<Module> make_initial_model() const {
+    check_request();
+    std::unique_ptr<Module> model = build_model(config_, *data_.train);
+    initialize(*model, config_.run.seed);
+    if (!config_.model.init_from.empty()) {
+      copy_weights(load_weights(config_.model.init_from), state_tensors(*model),
+                   config_.model.init_from);
+    }
+    return model;
+  }
+
+  void write_meta() const {
+    nlohmann::ordered_json meta = describe_environment(threads_);
+    meta["seed"] = config_.run.seed;
+    meta["dataset"] = config_.data.name;
+    meta["dataset_sha256"] = {{"train", data_.train->sha256()}, {"test", data_.test->sha256()}};
+    write_json(std::filesystem::path(lock_.folder()) / "meta.json", meta);
+  }
+
+  std::vector<NamedTensor> weights() const { return state_tensors(*model_); }
+  double seconds_since_start() const {
+    return std::chrono::duration<double>(Clock::now() - start_).count();
+  }
+
+  int stopped() {
+    progress_.line(message("stopped and saved at step ", state_.total_steps,
+                           "; continue with: ./octet train --resume ", lock_.folder()));
+    return 128 + stop_signal();
+  }
+
+  // --- Checkpoints
+  // -------------------------------------------------------------------------------------------------
+
+  void save() {
+    for (const NamedTensor& w : weights()) {
+      OCTET_CHECK(all_finite(w.tensor), "the weights of ", w.name,
+                  " are not finite; the last checkpoint stays");
+    }
+    state_.metrics_bytes = metrics_->size_bytes();
+    RunState state = state_;
+    state.wall_seconds += seconds_since_start();
+    Checkpoint checkpoint;
+    checkpoint.groups["model"] = weights();
+    if (optimizer_) checkpoint.groups["optimizer"] = optimizer_->state();
+    if (ema_) checkpoint.groups["ema"] = ema_->state();
+    checkpoint.state = nlohmann::json(state).dump();
+    checkpoint.config = to_yaml(config_);
+    checkpoint.dataset_sha256 = data_.train->sha256();
+    save_checkpoint(lock_, checkpoint, config_.checkpoint.keep);
+  }
+
+  // The position and all tensors of the last checkpoint; a run without one starts at step 0.
+  void restore() {
+    const auto loaded = resume_checkpoint(lock_);
+    if (!loaded) {
+      progress_.line("no checkpoint yet: starting at step 0");
+      state_.resumed_at_steps.push_back(0);
+      return;
+    }
+    if (!loaded->warning.empty()) progress_.line("warning: " + loaded->warning);
+    const Checkpoint& checkpoint = loaded->checkpoint;
+    refuse_changes(checkpoint);
+    state_ = nlohmann::json::parse(checkpoint.state).get<RunState>();
+    state_.resumed_at_steps.push_back(state_.total_steps);
+    if (state_.phase != "float" && config_.quantize.method != Method::kNone)
+      prepare_model(*model_, config_, *train_);
+    copy_weights(checkpoint.groups.at("model"), weights(), loaded->path);
+    resumed_ = checkpoint.groups;
+    progress_.line(message("resuming in phase ", state_.phase, ", epoch ", state_.epoch + 1,
+                           ", step ", state_.total_steps));
+  }
+
+  void refuse_changes(const Checkpoint& checkpoint) const {
+    for (const ConfigDifference& d :
+         config_differences(parse_config(checkpoint.config, "checkpoint"), config_)) {
+      if (d.key == "run.threads" || d.key == "data.root" || d.key.rfind("checkpoint.", 0) == 0)
+        continue;
+      throw UsageError(message(
+          "--resume ", lock_.folder(), ": ", d.key, " was ", d.before, " and is now ", d.after,
+          "; a resumed run goes on as it began. Undo the change, or start a new run"));
+    }
+    if (checkpoint.dataset_sha256 != data_.train->sha256()) {
+      throw UsageError(message("--resume ", lock_.folder(), ": the dataset ", config_.data.name,
+                               " in ", config_.data.root,
+                               " is not the one that this run began with"));
+    }
+  }
+
+  // Gives a freshly made optimizer or average the state of the checkpoint, once.
+  void restore_group(const std::string& name, const std::vector<NamedTensor>& into) {
+    const auto group = resumed_.find(name);
+    if (group == resumed_.end()) return;
+    copy_weights(group->second, into, "the checkpoint's group \"" + name + "\"");
+    resumed_.erase(group);
+  }
+
+  // --- Phases
+  // ------------------------------------------------------------------------------------------------------
+
+  DataLoader make_loader() const {
+    return DataLoader(train_, {.batch_size = config_.data.batch_size,
+                               .shuffle = true,
+                               .drop_last = train_->size() >= config_.data.batch_size,
+                               .seed = config_.run.seed,
+                               .augment = config_.data.augment,
+                               .normalization = data_.normalization});
+  }
+
+  FitResult fit(Phase phase, TrainConfig::Schedule kind, double lr, double warmup_epochs,
+                const DataLoader& loader) {
+    if (phase.epochs == 0) return FitResult::kFinished;
+    const TrainConfig& c = config_.train;
+    const std::function<bool(const NamedTensor&)> decays =
+        c.decay_norm_and_bias ? nullptr : std::function(is_layer_weight);
+    optimizer_ = std::make_unique<Sgd>(
+        model_->named_parameters(), SgdOptions{.momentum = static_cast<float>(c.momentum),
+                                               .nesterov = c.nesterov,
+                                               .weight_decay = static_cast<float>(c.weight_decay),
+                                               .decays = decays});
+    restore_group("optimizer", optimizer_->state());
+    phase.schedule = make_schedule(kind, lr, warmup_epochs, phase.epochs, loader.batches());
+    phase.label_smoothing = static_cast<float>(c.label_smoothing);
+    phase.clip_grad_norm = static_cast<float>(c.clip_grad_norm);
+    phase.after_epoch = [&, name = phase.name, epochs = phase.epochs](std::int64_t epoch) {
+      log_epoch(name, epoch, epochs, phase.schedule.lr_at(state_.step - 1));
+    };
+    Trainer trainer(*model_, *optimizer_, ema_.get(), loader, state_, progress_,
+                    config_.checkpoint.every_seconds, [this] { save(); });
+    const FitResult result = trainer.fit(phase);
+    optimizer_.reset();
+    return result;
+  }
+
+  FitResult train_float() {
+    const DataLoader loader = make_loader();
+    if (config_.train.ema_decay > 0.0) {
+      ema_ = std::make_unique<WeightEma>(weights(), static_cast<float>(config_.train.ema_decay));
+      restore_group("ema", ema_->state());
+    }
+    const FitResult result =
+        fit({.name = "float", .epochs = config_.train.epochs}, config_.train.schedule,
+            config_.train.lr, config_.train.warmup_epochs, loader);
+    if (result == FitResult::kStopped) return result;
+    if (ema_) ema_->swap_in();
+    ema_.reset();
+    save_weights(lock_.folder() + "/" + kFp32File, weights(), {{"model", config_.model.name}});
+    begin_quantization();
+    return result;
+  }
+
+  // Between the phases: from here on the model is prepared, and so are its checkpoints.
+  void begin_quantization() {
+    start_phase(config_.quantize.method == Method::kNone ? "done" : "quantize");
+    if (config_.quantize.method != Method::kNone) {
+      prepare_model(*model_, config_, *train_);
+      calibrate();
+    }
+    if (config_.quantize.method == Method::kPtq) start_phase("done");
+    save();
+  }
+
+  void start_phase(const char* phase) {
+    state_.phase = phase;
+    state_.epoch = state_.batch = state_.step = 0;
+    state_.loss_sum = 0.0;
+    state_.correct = state_.images = 0;
+  }
+
+  // The observers see the first batches of an epoch of their own, without augmentation.
+  void calibrate() {
+    const NoGradGuard no_grad;
+    const qat::CalibrationGuard calibration(*model_);
+    const DataLoader loader(train_, {.batch_size = config_.data.batch_size,
+                                     .shuffle = true,
+                                     .seed = config_.run.seed,
+                                     .normalization = data_.normalization});
+    const std::int64_t batches =
+        std::min<std::int64_t>(config_.quantize.calibration_batches, loader.batches());
+    for (std::int64_t b = 0; b < batches; ++b) (*model_)(loader.batch(0, b).images);
+  }
+
+  FitResult quantize() {
+    const DataLoader loader = make_loader();
+    const qat::Schedule schedule{config_.quantize.freeze_observer_epoch,
+                                 config_.quantize.freeze_bn_epoch};
+    Phase phase{.name = "qat", .epochs = config_.quantize.epochs};
+    phase.before_epoch = [&](std::int64_t epoch) {
+      qat::apply_schedule(*model_, static_cast<int>(epoch), schedule);
+    };
+    const FitResult result = fit(phase, config_.quantize.schedule, config_.quantize.lr,
+                                 config_.quantize.warmup_epochs, loader);
+    if (result == FitResult::kStopped) return result;
+    start_phase("done");
+    save();
+    return result;
+  }
+
+  static LrSchedule make_schedule(TrainConfig::Schedule kind, double lr, double warmup_epochs,
+                                  std::int64_t epochs, std::int64_t batches) {
+    LrScheduleOptions options;
+    switch (kind) {
+      case TrainConfig::Schedule::kConstant:
+        options.kind = LrScheduleKind::kConstant;
+        break;
+      case TrainConfig::Schedule::kCosine:
+        options.kind = LrScheduleKind::kCosine;
+        break;
+      case TrainConfig::Schedule::kOneCycle:
+        options.kind = LrScheduleKind::kOneCycle;
+        break;
+    }
+    options.lr = static_cast<float>(lr);
+    options.total_steps = epochs * batches;
+    options.warmup_steps = std::llround(warmup_epochs * static_cast<double>(batches));
+    return LrSchedule(options);
+  }
+
+  // --- Logs
+  // --------------------------------------------------------------------------------------------------------
+
+  // Top-1 on the validation set, in percent: of the averaged weights, or of the twin.
+  double validate() {
+    const EvaluateOptions options{
+        .batch = config_.data.batch_size, .threads = threads_, .latency_images = 0};
+    if (state_.phase == "quantize") {
+      return evaluate_fake_quant(*model_, validation_, data_.normalization, options).top1();
+    }
+    if (ema_) ema_->swap_in();
+    const double top1 = evaluate_float(*model_, validation_, data_.normalization, options).top1();
+    if (ema_) ema_->swap_out();
+    return top1;
+  }
+
+  void log_epoch(const std::string& phase, std::int64_t epoch, std::int64_t epochs, double lr) {
+    nlohmann::ordered_json record = {{"phase", phase},        {"epoch", epoch + 1},
+                                     {"step", state_.step},   {"loss", state_.mean_loss()},
+                                     {"top1", state_.top1()}, {"lr", lr}};
+    std::string text = message(phase, " ", epoch + 1, "/", epochs);
+    char numbers[96];
+    std::snprintf(numbers, sizeof(numbers), "  loss %.4f  top-1 %.2f", state_.mean_loss(),
+                  state_.top1());
+    text += numbers;
+    if (validation_->size() > 0) {
+      const double top1 = validate();
+      record["validation_top1"] = top1;
+      std::snprintf(numbers, sizeof(numbers), "  validation %.2f", top1);
+      text += numbers;
+    }
+    const double rate = state_.train_seconds > 0.0
+                            ? static_cast<double>(state_.train_images) / state_.train_seconds
+                            : 0.0;
+    record["images_per_second"] = rate;
+    std::snprintf(numbers, sizeof(numbers), "  lr %.1e  %.0f img/s", lr, rate);
+    progress_.line(text + numbers);
+    metrics_->write(record);
+  }
+
+  const Config config_;
+  const int threads_;
+  DatasetSplits data_;
+  std::unique_ptr<Module> model_;
+  RunLock lock_;
+  std::shared_ptr<const Dataset> train_, validation_;  // data_.train, split
+  std::unique_ptr<Sgd> optimizer_;                     // of the running phase
+  std::unique_ptr<WeightEma> ema_;                     // of the float phase
+  RunState state_;
+  std::map<std::string, std::vector<NamedTensor>> resumed_;  // groups that wait for their owner
+  std::unique_ptr<MetricsLog> metrics_;
+  Progress progress_;
+  Clock::time_point start_ = Clock::now();
+};
+
+}  // namespace
+
+int run_training(const TrainRequest& request) { return Run(request).execute(); }
+
+}  // namespace octet

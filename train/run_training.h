@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "io/config.h"
+
+namespace octet {
+
+// What the command line asked for.
+struct TrainRequest {
+  Config config;  // resolved; on resume the one in the run folder, with overrides applied
+  std::filesystem::path
+      folder;  // of the run to resume; of a new one (--out), or empty for runs/<name>-NNN
+  bool resume = false;
+  int threads = 1;
+};
+
+// Trains, quantizes, converts, evaluates; everything lies in the run folder afterwards, the table
+// goes to stdout and progress to stderr. Returns the exit code: 0, or 128 + signal after a signal
+// asked to stop and all was saved. Throws Error as its parts do; UsageError if a resumed run's
+// config or data have changed.
+int run_training(const TrainRequest& request);
+
+}  // namespace octet

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "data/loader.h"
+#include "nn/module.h"
+#include "optim/lr_schedule.h"
+#include "optim/sgd.h"
+#include "optim/weight_ema.h"
+#include "train/progress.h"
+#include "train/run_state.h"
+
+namespace octet {
+
+// Everything that one phase of training needs. The float phase and the QAT phase run the same loop.
+struct Phase {
+  std::string name;  // "float" or "qat"
+  std::int64_t epochs = 0;
+  LrSchedule schedule{{}};
+  float label_smoothing = 0.0f;
+  float clip_grad_norm = 0.0f;  // 0: off
+  // Called before an epoch's first step: QAT freezes observers and batch-norm statistics here.
+  std::function<void(std::int64_t epoch)> before_epoch = [](std::int64_t) {};
+  // Called after an epoch's last step, before the checkpoint: validation, metrics.
+  std::function<void(std::int64_t epoch)> after_epoch = [](std::int64_t) {};
+};
+
+enum class FitResult { kFinished, kStopped };
+
+// The training loop. It owns nothing: the model, the optimizer, the loader and the position in the
+// run are the caller's, so that a checkpoint holds exactly them and a resumed run continues to the
+// same bits.
+class Trainer {
+ public:
+  // `ema` may be null. `save` writes a checkpoint; it is called every `save_seconds` and when a
+  // signal asks to stop.
+  Trainer(Module& model, Sgd& optimizer, WeightEma* ema, const DataLoader& loader, RunState& state,
+          Progress& progress, double save_seconds, std::function<void()> save);
+
+  // Trains from state.epoch and state.batch to the end of the phase. kStopped: a signal came, and
+  // all is saved. Throws Error when the loss or a gradient is not finite; the message names the
+  // first layer that is.
+  FitResult fit(const Phase& phase);
+
+ private:
+  void step(const Phase& phase, const Batch& batch);
+  ProgressState progress_state(const Phase& phase) const;
+
+  Module& model_;
+  const std::vector<NamedTensor> parameters_;
+  Sgd& optimizer_;
+  WeightEma* ema_;
+  const DataLoader& loader_;
+  RunState& state_;
+  Progress& progress_;
+  double save_seconds_;
+  std::function<void()> save_;
+  std::int64_t images_ = 0;  // trained by this call, for the rate
+};
+
+}  // namespace octet
