@@ -83,7 +83,8 @@ VerifyReport verify(Module& model, const ir::Graph& graph, std::span<const std::
                                       static_cast<std::size_t>(batch * image.numel()));
     const Tensor input = input_codes(these, {batch, image[0], image[1], image[2]}, options.input);
     const Trace twin = trace(model, input);
-    executor.run(these, batch, logits);
+    executor.run(these, batch,
+                 std::span(logits).first(static_cast<std::size_t>(batch * logits_shape.numel())));
 
     const std::vector<Compared> pairs = match(graph, twin, input);
     for (const auto& [id, tensor] : pairs) {
