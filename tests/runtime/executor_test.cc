@@ -195,7 +195,8 @@ TEST_CASE("executor: add, one-operand add, concat and flatten equal the referenc
 TEST_CASE("executor: features are joined, and the flattened input is read in place") {
   GraphBuilder b(31);
   const ValueId x = b.flatten("flatten_input", b.input({2, 2, 2}, b.random_qparams()));
-  const ValueId y = b.rescale("rescale", b.linear("fc", x, 3), b.graph.value(x).qparams);
+  const QParams q = b.graph.value(x).qparams;
+  const ValueId y = b.rescale("rescale", b.linear("fc", x, 3), q);
   check_all_ways(finish(b, b.concat("concat", {x, y})), b.codes(5 * 8), 5, {5, 2});
 }
 
