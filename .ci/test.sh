@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
-quick='build format layers size symbols unit kernels parity qemu'
+quick='build format layers size symbols unit kernels parity programs qemu'
 all="$quick slow clang sanitizers kills mnist"
 
 case ${1-} in
@@ -33,6 +33,7 @@ step_symbols() { .ci/symbols.sh; }
 step_unit() { run_tests release unit; }
 step_kernels() { run_tests release kernel; }
 step_parity() { run_tests release parity; }
+step_programs() { run_tests release program; }
 step_qemu() { compile arm64 && run_tests arm64 && .ci/same_logits.sh; }
 step_slow() { ctest --test-dir build/release --timeout 1200 -L '^slow$'; }  # there may be none
 step_clang() { compile clang && run_tests clang; }

@@ -38,7 +38,7 @@ class Workplace {
   // a word of the shell.)
   Outcome run(const std::string& line) const {
     const std::string command = "cd " + folder_.path() +
-                                " && train() { '" OCTET_TRAIN
+                                " && TRAIN='" OCTET_TRAIN "' && train() { '" OCTET_TRAIN
                                 "' \"$@\"; } && eval_() { '" OCTET_EVAL "' \"$@\"; } && { " +
                                 line + "; } >.out 2>.err </dev/null";
     const int status = std::system(command.c_str());

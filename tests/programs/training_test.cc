@@ -1,0 +1,134 @@
+// The promises of a run, on 800 images: what a user sees, and the same bits again.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/cpu.h"
+#include "tests/programs/run_program.h"
+
+namespace octet::testing {
+namespace {
+
+const std::string kSample =
+    " --set data.name=mnist_sample --set data.batch_size=50 --set train.epochs=2 --set "
+    "quantize.epochs=2 "
+    "--set quantize.freeze_observer_epoch=1 --set quantize.freeze_bn_epoch=1 ";
+
+std::string train(const std::string& config, const std::string& more) {
+  return "train --config " OCTET_SOURCE_DIR "/configs/" + config + kSample + more;
+}
+
+nlohmann::json summary(const Workplace& work, const std::string& run) {
+  return nlohmann::json::parse(read_text(work / (run + "/summary.json")));
+}
+
+}  // namespace
+
+TEST_SUITE_BEGIN("programs");
+
+TEST_CASE("threads and instruction set do not change the weights of a run") {
+  const Workplace work;
+  REQUIRE(work.run(train("lenet_bn_qat.yaml", "--threads 1 --out one")).exit_code == 0);
+  const std::string expected = summary(work, "one")["weights_sha256"];
+  for (const int threads : {2, 3, 4}) {
+    CAPTURE(threads);
+    const std::string run = "threads" + std::to_string(threads);
+    REQUIRE(work.run(train("lenet_bn_qat.yaml",
+                           "--out " + run + " --threads " + std::to_string(threads)))
+                .exit_code == 0);
+    CHECK(summary(work, run)["weights_sha256"] == expected);
+  }
+  for (const Isa isa : supported_isas()) {
+    const std::string name(name_of(isa));
+    CAPTURE(name);
+    REQUIRE(work.run(train("lenet_bn_qat.yaml", "--threads 1 --out " + name + " --isa " + name))
+                .exit_code == 0);
+    CHECK(summary(work, name)["weights_sha256"] == expected);
+    CHECK(summary(work, name)["logits_sha256"] == summary(work, "one")["logits_sha256"]);
+  }
+}
+
+TEST_CASE("Ctrl-C finishes the step and saves, and the resumed run ends with the same weights") {
+  const Workplace work;
+  const std::string options =
+      "--threads 1 --set train.ema_decay=0.9 --set data.validation_size=100 ";
+  REQUIRE(work.run(train("lenet_qat.yaml", options + "--out whole")).exit_code == 0);
+  const nlohmann::json whole = summary(work, "whole");
+
+  // Interrupts as soon as a line of metrics.jsonl is there: after the first epoch, and, resumed, in
+  // the middle again.
+  const std::string interrupted = "\"$TRAIN\"" +
+                                  train("lenet_qat.yaml", options + "--out parts").substr(5) +
+                                  " & program=$!; until [ -s parts/metrics.jsonl ]; do sleep 0.01; "
+                                  "done; kill -INT $program; wait $program";
+  const Outcome first = work.run(interrupted);
+  CAPTURE(first.err);
+  REQUIRE(first.exit_code == 130);
+  CHECK(first.err.find("--resume parts") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(work / "parts/summary.json"));
+
+  REQUIRE(work.run("train --resume parts --threads 2").exit_code == 0);
+  const nlohmann::json parts = summary(work, "parts");
+  CHECK(parts["weights_sha256"] == whole["weights_sha256"]);
+  CHECK(parts["logits_sha256"] == whole["logits_sha256"]);
+  CHECK(parts["resumed_at_steps"].size() == 1);
+  CHECK(parts["resumed_at_steps"][0] > 0);
+}
+
+TEST_CASE("a run that diverges stops, names the layer, and leaves no summary") {
+  const Workplace work;
+  const Outcome outcome = work.run(train(
+      "lenet.yaml", "--threads 1 --out run --set train.lr=1e30 --set train.schedule=constant"));
+  CAPTURE(outcome.err);
+  CHECK(outcome.exit_code == 1);
+  CHECK(outcome.err.find("error: training diverged in phase float, epoch 1") != std::string::npos);
+  CHECK(outcome.err.find("the output of conv2") != std::string::npos);
+  CHECK(outcome.err.find("train.lr") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(work / "run/summary.json"));
+}
+
+TEST_CASE("eval takes the newest run, and --json prints one object with the documented keys") {
+  const Workplace work;
+  REQUIRE(
+      work.run(train("lenet_qat.yaml", "--threads 1 --set train.epochs=0 --set quantize.epochs=0"))
+          .exit_code == 0);
+  const Outcome outcome = work.run("eval_ --int8 --json --threads 2 --batch 7");
+  CHECK(outcome.exit_code == 0);
+  CHECK(outcome.err.find("runs/lenet_qat-001") != std::string::npos);
+  const nlohmann::json json = nlohmann::json::parse(outcome.out);
+  CHECK(json["model"] == "lenet");
+  CHECK(json["path"] == "runs/lenet_qat-001/model_int8.safetensors");
+  CHECK(json["images"] == 200);
+  CHECK(json["threads"] == 2);
+  CHECK(json["file_bytes"] ==
+        std::filesystem::file_size(work / "runs/lenet_qat-001/model_int8.safetensors"));
+  CHECK(json["latency_ms"]["p50"] > 0.0);
+  CHECK(json["latency_ms"]["p99"] >= json["latency_ms"]["p50"]);
+  CHECK(json["logits_sha256"] == summary(work, "runs/lenet_qat-001")["logits_sha256"]);
+
+  const nlohmann::json verified = nlohmann::json::parse(work.run("eval_ --verify --json").out);
+  CHECK(verified["images"] == 200);
+  CHECK(verified["mismatched"] == 0);
+  CHECK(verified["max_lsb"] == 0);
+  CHECK(verified["elements"] ==
+        200 * (28 * 28 * 6 + 14 * 14 * 6 + 10 * 10 * 16 + 2 * 5 * 5 * 16 + 120 + 84 + 10));
+  CHECK(work.run("eval_ --describe").out.find("conv2: QConv2d(pool1)") != std::string::npos);
+}
+
+TEST_CASE("post-training quantization starts from the float model of another run") {
+  const Workplace work;
+  REQUIRE(work.run(train("lenet.yaml", "--threads 2 --out float")).exit_code == 0);
+  REQUIRE(work.run(train("lenet_ptq.yaml",
+                         "--threads 2 --out ptq --set train.epochs=0 "
+                         "--set model.init_from=float/model_fp32.safetensors"))
+              .exit_code == 0);
+  CHECK(summary(work, "ptq")["fp32"]["logits_sha256"] ==
+        summary(work, "float")["fp32"]["logits_sha256"]);
+  CHECK(summary(work, "ptq")["int8"]["correct"] > 0);
+  CHECK_FALSE(summary(work, "float").contains("int8"));
+}
+
+TEST_SUITE_END();
+
+}  // namespace octet::testing
