@@ -37,7 +37,12 @@ std::vector<std::string> registered_datasets() {
 DatasetSplits load_dataset(const std::string& name, const std::string& root,
                            const DatasetOptions& options) {
   for (const Entry& entry : kDatasets) {
-    if (name == entry.name) return entry.load(root, options);
+    if (name != entry.name) continue;
+    if (options.image_shape.rank() != 0 && name != "image_folder") {
+      throw UsageError(message("data.image_shape ", options.image_shape,
+                               " is for image_folder; the images of ", name, " stay as they are"));
+    }
+    return entry.load(root, options);
   }
   throw UsageError(message("there is no dataset \"", name, "\"; did you mean \"",
                            nearest(name, registered_datasets()), "\"?"));

@@ -21,8 +21,9 @@ std::vector<std::string> registered_datasets();
 
 // Loads a dataset into memory. `root` is the folder that holds one folder per dataset ("data"); for
 // image_folder the folder that holds train and test; mnist_sample comes with the repository.
-// Throws UsageError that suggests the nearest name if there is no such dataset, and Error with
-// file, byte and remedy if a file is missing or not right.
+// Throws UsageError that suggests the nearest name if there is no such dataset, or if another one
+// than image_folder is given an image_shape; Error with file, byte and remedy if a file is missing
+// or not right.
 DatasetSplits load_dataset(const std::string& name, const std::string& root,
                            const DatasetOptions& options = {});
 

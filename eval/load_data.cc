@@ -50,10 +50,11 @@ fs::path data_root(const std::string& root) {
   return path.is_absolute() || fs::exists(path) ? path : octet_home() / path;
 }
 
-DatasetSplits load_or_fetch(const std::string& name, const std::string& root) {
+DatasetSplits load_or_fetch(const std::string& name, const std::string& root,
+                            const Shape& image_shape) {
   const fs::path folder = data_root(root);
   if (can_be_fetched(name) && !fs::exists(folder / name)) fetch(name, folder);
-  return load_dataset(name, folder);
+  return load_dataset(name, folder, {.image_shape = image_shape});
 }
 
 qat::InputEncoding input_encoding(const Normalization& normalization) {

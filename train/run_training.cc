@@ -44,7 +44,7 @@ class Run {
   explicit Run(const TrainRequest& request)
       : config_(request.config),
         threads_(request.threads),
-        data_(load_or_fetch(config_.data.name, config_.data.root)),
+        data_(load_or_fetch(config_.data.name, config_.data.root, config_.data.image_shape)),
         model_(make_initial_model()),
         lock_(request.resume
                   ? request.folder.string()

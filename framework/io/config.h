@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/shape.h"
 #include "data/transform.h"
 #include "io/config_range.h"
 #include "quant/qconfig.h"
@@ -47,6 +48,7 @@ struct AugmentFields {
 struct DataConfig {
   std::string name = "mnist";
   std::string root = "data";
+  Shape image_shape;  // rank 0: as they are
   int batch_size = 128;
   int validation_size = 0;
   AugmentOptions augment;
@@ -54,7 +56,9 @@ struct DataConfig {
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
     v("name", c.name, {}, "a dataset of the registry");
-    v("root", c.root, {}, "the folder that holds datasets");
+    v("root", c.root, {}, "the folder that holds datasets; of image_folder: train/ and test/");
+    v("image_shape", c.image_shape, within(1, 16384),
+      "[H, W, C] to convert image_folder's images to; []: as they are");
     v("batch_size", c.batch_size, within(1, 65536), "images per training step");
     v("validation_size", c.validation_size, at_least(0),
       "samples split off the training set to decide on; 0: none");

@@ -47,6 +47,8 @@ std::string config_text(const T& value) {
     return value ? "true" : "false";
   } else if constexpr (std::is_enum_v<T>) {
     return std::string(name_of(value));
+  } else if constexpr (std::is_same_v<T, Shape>) {
+    return value.to_string();
   } else {
     char buffer[32];
     const auto result = std::to_chars(buffer, buffer + sizeof(buffer), value);

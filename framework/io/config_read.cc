@@ -146,6 +146,16 @@ class SectionReader {
     field = node.text;
   }
 
+  void read_value(const YamlNode& node, const char* key, Shape& field, const Range& range) const {
+    constexpr const char* expected = "a list of three whole numbers [H, W, C], or []";
+    if (node.kind != YamlNode::Kind::kSequence || (node.items.size() != 3 && !node.items.empty())) {
+      wrong(node, key, expected);
+    }
+    std::vector<std::int64_t> dims(node.items.size());
+    for (std::size_t i = 0; i < dims.size(); ++i) read_value(node.items[i], key, dims[i], range);
+    field = Shape(std::move(dims));
+  }
+
   template <class T>
   void read_value(const YamlNode& node, const char* key, T& field, const Range& range) const {
     if constexpr (std::is_enum_v<T>) {

@@ -45,6 +45,13 @@ TEST_CASE("registry: mnist_sample comes with the repository, train and test apar
   CHECK(splits.train->sha256() != splits.test->sha256());
 }
 
+TEST_CASE("registry: an image shape for a dataset that has its own is refused") {
+  CHECK_THROWS_WITH_AS(load_dataset("mnist_sample", "/nowhere", {.image_shape = {32, 32, 1}}),
+                       "data.image_shape [32, 32, 1] is for image_folder; the images of "
+                       "mnist_sample stay as they are",
+                       UsageError);
+}
+
 TEST_CASE("registry: every registered name is known to load_dataset") {
   for (const std::string& name : registered_datasets()) {
     CHECK(error_of(name, "/nowhere").find("there is no dataset") == std::string::npos);

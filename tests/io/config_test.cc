@@ -49,6 +49,7 @@ run: {name: "a b", seed: 18446744073709551615, threads: 2}
 data:
   name: cifar10
   root: /d
+  image_shape: [32, 48, 3]
   batch_size: 64
   validation_size: 5000
   augment: {shift: 1.5, rotate_degrees: 10, scale: 0.1, shear: .2, crop_padding: 4, flip: true,
@@ -75,7 +76,8 @@ checkpoint: {every_seconds: 0, keep: 1}
 )",
                                      "c.yaml");
   CHECK(config.run == RunConfig{"a b", 18446744073709551615u, 2});
-  CHECK(config.data == DataConfig{"cifar10", "/d", 64, 5000, {1.5f, 10, 0.1f, 0.2f, 4, true, 8}});
+  CHECK(config.data ==
+        DataConfig{"cifar10", "/d", {32, 48, 3}, 64, 5000, {1.5f, 10, 0.1f, 0.2f, 4, true, 8}});
   CHECK(config.model == ModelConfig{"resnet20", 0, "x.safetensors"});
   CHECK(config.train == TrainConfig{0, TrainConfig::Optimizer::kSgd, 5e-4, 0, true, 1e-3, true,
                                     TrainConfig::Schedule::kOneCycle, 0.5, 0.1, 1, 0.999,
@@ -161,6 +163,15 @@ TEST_CASE("config: bad input, each with its place and its reason") {
       {"run: {name: true}", "run.name expects a text, got \"true\""},
       {"run: {name: {}}", "run.name expects a text, got a map"},
       {"run: {name: ~}", "run.name expects a text, got nothing"},
+      {"data: {image_shape: 32}",
+       "c.yaml:1:21: data.image_shape expects a list of three whole numbers [H, W, C], or [], got "
+       "\"32\""},
+      {"data: {image_shape: [32, 32]}", "c.yaml:1:21: data.image_shape expects a list of three"},
+      {"data: {image_shape: [1, 1, 1, 1]}", "data.image_shape expects a list of three"},
+      {"data: {image_shape: [28, 28, x]}",
+       "c.yaml:1:30: data.image_shape expects a whole number, got \"x\""},
+      {"data: {image_shape: [28, 0, 1]}", "data.image_shape must be in [1, 16384], got 0"},
+      {"data: {image_shape: [28, [28], 1]}", "data.image_shape expects a whole number, got a list"},
       {"train: {schedule: cosin}",
        "c.yaml:1:19: train.schedule does not know \"cosin\"; did you mean \"cosine\"? (values: "
        "constant, cosine, one_cycle)"},
@@ -211,15 +222,16 @@ TEST_CASE("config: bad input, each with its place and its reason") {
 }
 
 TEST_CASE("config: --set overrides, with the same checks") {
-  const Config config =
-      parse_config("train: {lr: 1}", "c.yaml",
-                   {"train.lr=0.5", "train.lr=5e-2", "run.name=a=b",
-                    "data.augment={shift: 2, flip: true}", "data.augment.shift=1",
-                    "quantize.layers={layer1.conv: {weight: {bits: 4}}}", "model.init_from=\"\""});
+  const Config config = parse_config(
+      "train: {lr: 1}", "c.yaml",
+      {"train.lr=0.5", "train.lr=5e-2", "run.name=a=b", "data.augment={shift: 2, flip: true}",
+       "data.image_shape=[8, 9, 1]", "data.augment.shift=1",
+       "quantize.layers={layer1.conv: {weight: {bits: 4}}}", "model.init_from=\"\""});
   CHECK(config.train.lr == 0.05);
   CHECK(config.run.name == "a=b");
   CHECK(config.data.augment.shift == 1.0);
   CHECK(config.data.augment.flip);
+  CHECK(config.data.image_shape == Shape{8, 9, 1});
   CHECK(config.quantize.layers.at("layer1.conv").weight.bits == 4);
 
   const struct {
@@ -333,7 +345,7 @@ TEST_CASE("config: every key has its line of help, takes its own default and no 
             std::string::npos);
     }
   }
-  CHECK(keys.size() == 48);
+  CHECK(keys.size() == 49);
 }
 
 // 200 random slips of one letter (left out, doubled or foreign, replaced, swapped) in random keys.
