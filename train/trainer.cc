@@ -5,6 +5,7 @@
 
 #include "autograd/node.h"
 #include "eval/evaluate_int8.h"
+#include "nn/dropout.h"
 #include "ops/cross_entropy.h"
 #include "optim/grad_norm.h"
 #include "train/divergence.h"
@@ -80,6 +81,11 @@ void Trainer::step(const Phase& phase, const Batch& batch) {
   const float lr = phase.schedule.lr_at(state_.step);
   const std::int64_t count = batch.labels.dim(0);
   optimizer_.zero_grad();
+  // The masks are a function of the position in the run: a resumed run draws the same.
+  const std::int64_t first_index = state_.batch * loader_.options().batch_size;
+  set_dropout_position(model_, {.seed = loader_.options().seed,
+                                .epoch = static_cast<std::uint32_t>(state_.epoch),
+                                .first_index = static_cast<std::uint32_t>(first_index)});
   const Tensor logits = model_(batch.images);
   const Tensor loss = cross_entropy(logits, batch.labels, phase.label_smoothing);
   const double value = loss.item();
