@@ -17,8 +17,8 @@ inline std::int64_t clamp_index(std::int64_t i, std::int64_t low, std::int64_t h
 
 // A stretch of floats that is contiguous in x and in the columns: a kernel row, or with groups the
 // channels of one tap. Stores whole vectors: up to kWidth - 1 floats beyond the stretch are
-// overwritten. kOneVector: it is known to fit one vector.
-template <class V, bool kOneVector>
+// overwritten.
+template <class V>
 struct Stretch {
   std::int64_t length;
   typename V::Mask rest;  // of the last vector
@@ -28,9 +28,7 @@ struct Stretch {
 
   void copy(const float* from, float* to) const {
     std::int64_t i = 0;
-    if constexpr (!kOneVector) {
-      for (; i + V::kWidth < length; i += V::kWidth) V::store(to + i, V::load(from + i));
-    }
+    for (; i + V::kWidth < length; i += V::kWidth) V::store(to + i, V::load(from + i));
     V::store(to + i, V::load(from + i, rest));
   }
   void zero(float* to) const {
@@ -48,7 +46,7 @@ struct Stretch {
 
 // One output row being rearranged. Pixel by pixel and tap by tap in ascending order: what a stretch
 // writes too much is overwritten by the next.
-template <class V, bool kOneVector>
+template <class V>
 class RowOfColumns {
  public:
   RowOfColumns(const Im2colArgs& args, const float* image, std::int64_t oy)
@@ -115,23 +113,97 @@ class RowOfColumns {
   const Conv2dShape s_;
   const std::int64_t channels_, kernel_row_;
   const std::ptrdiff_t column_stride_, line_floats_;
-  const Stretch<V, kOneVector> row_;  // a kernel row
-  const Stretch<V, false> tap_;
+  const Stretch<V> row_;  // a kernel row
+  const Stretch<V> tap_;
   std::int64_t top_, bottom_;  // kernel rows inside the image
   const float* line_;          // of kernel row top_
 };
 
+// Images whose kernel rows fit one vector V (those of one channel): a few lines at a time are
+// copied with their padding, after which no pixel is at a border. kKernelH: kernel_h, 0 for any.
+template <class V, int kKernelH>
+class PaddedLines {
+ public:
+  explicit PaddedLines(const Im2colArgs& args)
+      : s_(args.shape),
+        column_stride_(args.column_stride),
+        line_floats_((s_.width + 2 * s_.padding) * s_.in) {}
+
+  // How many output rows fit at a time; 0 where the image is too wide.
+  std::int64_t capacity() const {
+    const std::int64_t lines = kFloats / line_floats_;
+    return lines < s_.kernel_h ? 0 : (lines - s_.kernel_h) / s_.stride + 1;
+  }
+
+  // Output rows [first, first + rows) of one image, rows <= capacity().
+  void write(const float* image, std::int64_t first, std::int64_t rows, float* columns) {
+    fill(image, first * s_.stride - s_.padding, (rows - 1) * s_.stride + s_.kernel_h);
+    const std::int64_t kernel_h = kKernelH > 0 ? kKernelH : s_.kernel_h;
+    const std::int64_t width = s_.out_width(), kernel_row = s_.kernel_w * s_.in;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const float* pixel = lines_ + row * s_.stride * line_floats_;
+      for (std::int64_t ox = 0; ox < width; ++ox, pixel += s_.stride * s_.in) {
+        const float* from = pixel;
+        float* to = columns;
+        for (std::int64_t kh = 0; kh < kernel_h; ++kh, from += line_floats_, to += kernel_row) {
+          V::store(to, V::load(from));  // what is too much is overwritten by the next
+        }
+        columns += column_stride_;
+      }
+    }
+  }
+
+ private:
+  static constexpr std::int64_t kFloats = 2048;
+
+  // Image lines [top, top + count), which may lie outside.
+  void fill(const float* image, std::int64_t top, std::int64_t count) {
+    const std::int64_t image_line = s_.width * s_.in, border = s_.padding * s_.in;
+    float* to = lines_;
+    for (std::int64_t y = top; y < top + count; ++y, to += line_floats_) {
+      const bool inside = y >= 0 && y < s_.height;
+      const float* from = image + (inside ? y : 0) * image_line;
+      for (std::int64_t i = 0; i < border; ++i) to[i] = to[border + image_line + i] = 0.0f;
+      for (std::int64_t i = 0; i < image_line; ++i) to[border + i] = inside ? from[i] : 0.0f;
+    }
+  }
+
+  const Conv2dShape s_;
+  const std::ptrdiff_t column_stride_, line_floats_;
+  float lines_[kFloats + V::kWidth];  // the last load reads beyond its line
+};
+
+// True if this way was possible.
+template <class V, int kKernelH>
+bool im2col_padded(const Im2colArgs& args, const float* x, float* columns) {
+  const Conv2dShape& s = args.shape;
+  PaddedLines<V, kKernelH> lines(args);
+  const std::int64_t capacity = lines.capacity(), height = s.out_height();
+  if (capacity == 0) return false;
+  for (std::int64_t row = args.first_row; row < args.last_row;) {
+    const std::int64_t first = row % height, room = clamp_index(height - first, 1, capacity);
+    const std::int64_t rows = clamp_index(args.last_row - row, 1, room);
+    lines.write(x + row / height * s.height * s.width * s.in, first, rows, columns);
+    columns += rows * s.out_width() * args.column_stride;
+    row += rows;
+  }
+  return true;
+}
+
 template <class V>
 void im2col(const Im2colArgs& args, const float* x, float* columns) {
   const Conv2dShape& s = args.shape;
+  using Narrow = typename V::Narrow;
+  if (s.groups == 1 && s.kernel_w * s.in <= Narrow::kWidth) {
+    const bool done = s.kernel_h == 5   ? im2col_padded<Narrow, 5>(args, x, columns)
+                      : s.kernel_h == 3 ? im2col_padded<Narrow, 3>(args, x, columns)
+                                        : im2col_padded<Narrow, 0>(args, x, columns);
+    if (done) return;
+  }
   const std::int64_t height = s.out_height();
   for (std::int64_t row = args.first_row; row < args.last_row; ++row) {
     const float* image = x + row / height * s.height * s.width * s.in;
-    if (s.groups == 1 && s.taps() <= s.kernel_h * V::Narrow::kWidth) {
-      RowOfColumns<typename V::Narrow, true>(args, image, row % height).write(columns);
-    } else {
-      RowOfColumns<V, false>(args, image, row % height).write(columns);
-    }
+    RowOfColumns<V>(args, image, row % height).write(columns);
     columns += s.out_width() * args.column_stride;
   }
 }
