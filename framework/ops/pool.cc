@@ -92,6 +92,92 @@ void max_of_window1(const float* x, const Extents& e, const Window& win, const C
   if (winner != nullptr) *winner = static_cast<std::uint8_t>(best_cell);
 }
 
+// One row of windows. y, winner: the row of the result
+void max_of_row(const float* image, const Extents& e, const Window& win, std::int64_t oy, float* y,
+                std::uint8_t* winner) {
+  for (std::int64_t ox = 0; ox < e.ow; ++ox) {
+    const Cells cells = cells_of(e, win, oy, ox);
+    const auto run = [&](auto* max_of_window, std::int64_t c) {
+      max_of_window(image + c, e, win, cells, y + ox * e.c + c,
+                    winner != nullptr ? winner + ox * e.c + c : nullptr);
+    };
+    if (e.c < 4) {
+      for (std::int64_t c = 0; c < e.c; ++c) run(max_of_window1, c);
+    } else {  // the last four channels may overlap those before: they give the same results again
+      for (std::int64_t c = 0; c < e.c; c += 4) run(max_of_window4, std::min(c, e.c - 4));
+    }
+  }
+}
+
+// Windows of 2 x 2 with stride 2, which do not overlap: of LeNet, and of most networks.
+constexpr Window kHalving{.kh = 2, .kw = 2, .stride = 2, .padding = 0};
+
+bool is_halving(const Window& win) {
+  return win.kh == 2 && win.kw == 2 && win.stride == 2 && win.padding == 0;
+}
+
+// max_of_row for them and at least four channels: with constant extents the compiler unrolls
+// max_of_window4.
+void max_of_row_halving(const float* image, const Extents& e, std::int64_t oy, float* y,
+                        std::uint8_t* winner) {
+  for (std::int64_t ox = 0; ox < e.ow; ++ox) {
+    const Cells cells{
+        .y = 2 * oy, .x = 2 * ox, .ky_begin = 0, .ky_end = 2, .kx_begin = 0, .kx_end = 2};
+    for (std::int64_t i = 0; i < e.c; i += 4) {
+      const std::int64_t c = std::min(i, e.c - 4);
+      max_of_window4(image + c, e, kHalving, cells, y + ox * e.c + c,
+                     winner != nullptr ? winner + ox * e.c + c : nullptr);
+    }
+  }
+}
+
+// The gradient of one image for kHalving and at least four channels. Each cell has one window,
+// which writes it: the gradient where it won, 0 elsewhere.
+void max_pool_backward_halving(const float* g, const std::uint8_t* winner, const Extents& e,
+                               float* into) {
+  const auto cover = [&](std::int64_t y, std::int64_t x, std::int64_t cells) {
+    std::fill_n(into + (y * e.w + x) * e.c, cells * e.c, 0.0f);
+  };
+  for (std::int64_t oy = 0; oy < e.oh; ++oy) {
+    for (std::int64_t ox = 0; ox < e.ow; ++ox) {
+      for (std::int64_t i = 0; i < e.c; i += 4) {
+        const std::int64_t c = std::min(i, e.c - 4), from = (oy * e.ow + ox) * e.c + c;
+        U8x4 bytes;
+        std::memcpy(&bytes, winner + from, sizeof(bytes));
+        const auto cell = __builtin_convertvector(bytes, I32x4);
+        const F32x4 zero = {}, gradient = zero + load4(g + from);
+        for (std::int32_t k = 0; k < 4; ++k) {
+          const F32x4 part = cell == I32x4{k, k, k, k} ? gradient : zero;
+          std::memcpy(into + ((2 * oy + k / 2) * e.w + 2 * ox + k % 2) * e.c + c, &part,
+                      sizeof(part));
+        }
+      }
+    }
+    if (e.w % 2 != 0) {
+      cover(2 * oy, e.w - 1, 1);
+      cover(2 * oy + 1, e.w - 1, 1);
+    }
+  }
+  if (e.h % 2 != 0) cover(e.h - 1, 0, e.w);
+}
+
+// The gradient of one image.
+void max_pool_backward(const float* g, const std::uint8_t* winner, const Extents& e,
+                       const Window& win, float* into) {
+  std::array<std::int64_t, 256> offset{};  // of each cell from the window's first
+  for (std::int64_t k = 0; k < win.kh * win.kw; ++k) {
+    offset[static_cast<std::size_t>(k)] = (k / win.kw * e.w + k % win.kw) * e.c;
+  }
+  std::fill_n(into, e.h * e.w * e.c, 0.0f);
+  for (std::int64_t oy = 0; oy < e.oh; ++oy) {
+    for (std::int64_t ox = 0; ox < e.ow; ++ox) {
+      const std::int64_t y = oy * win.stride - win.padding, x = ox * win.stride - win.padding;
+      const std::int64_t corner = (y * e.w + x) * e.c;
+      for (std::int64_t c = 0; c < e.c; ++c) into[corner + offset[*winner++] + c] += *g++;
+    }
+  }
+}
+
 struct MaxPool2dBackward final : Node {
   Tensor winners;  // u8, the shape of the result: the cell of the window that was largest
   Extents extents{};
@@ -101,25 +187,17 @@ struct MaxPool2dBackward final : Node {
 
   std::vector<Tensor> backward(const Tensor& grad_output) override {
     const Extents e = extents;
-    const Window win = window;
-    Tensor grad = Tensor::zeros({e.n, e.h, e.w, e.c});
+    Tensor grad = Tensor::empty({e.n, e.h, e.w, e.c});
     const float* g = grad_output.data();
     const std::uint8_t* winner = winners.data<std::uint8_t>();
     float* into = grad.mutable_data();
-    std::array<std::int64_t, 256> offset{};  // of each cell from the window's first
-    for (std::int64_t k = 0; k < win.kh * win.kw; ++k) {
-      offset[static_cast<std::size_t>(k)] = (k / win.kw * e.w + k % win.kw) * e.c;
-    }
+    const bool halving = is_halving(window) && e.c >= 4;
     parallel_for(e.n, [&](std::int64_t n) {
-      std::int64_t from = n * e.oh * e.ow * e.c;
-      for (std::int64_t oy = 0; oy < e.oh; ++oy) {
-        for (std::int64_t ox = 0; ox < e.ow; ++ox) {
-          const std::int64_t y = oy * win.stride - win.padding, x = ox * win.stride - win.padding;
-          const std::int64_t corner = ((n * e.h + y) * e.w + x) * e.c;
-          for (std::int64_t c = 0; c < e.c; ++c, ++from) {
-            into[corner + offset[winner[from]] + c] += g[from];
-          }
-        }
+      const std::int64_t from = n * e.oh * e.ow * e.c, to = n * e.h * e.w * e.c;
+      if (halving) {
+        max_pool_backward_halving(g + from, winner + from, e, into + to);
+      } else {
+        max_pool_backward(g + from, winner + from, e, window, into + to);
       }
     });
     return {grad};
@@ -228,20 +306,15 @@ Tensor max_pool2d(const Tensor& x, Pool2dOptions options) {
   const float* images = x.data();
   float* into = y.mutable_data();
   std::uint8_t* winner = recording ? winners.mutable_data<std::uint8_t>() : nullptr;
+  const bool halving = is_halving(win) && e.c >= 4;
   parallel_for(e.n * e.oh, [&](std::int64_t row) {
     const float* image = images + row / e.oh * (e.h * e.w * e.c);
-    for (std::int64_t ox = 0; ox < e.ow; ++ox) {
-      const Cells cells = cells_of(e, win, row % e.oh, ox);
-      const std::int64_t at = (row * e.ow + ox) * e.c;
-      const auto run = [&](auto* max_of_window, std::int64_t c) {
-        max_of_window(image + c, e, win, cells, into + at + c,
-                      winner != nullptr ? winner + at + c : nullptr);
-      };
-      if (e.c < 4) {
-        for (std::int64_t c = 0; c < e.c; ++c) run(max_of_window1, c);
-      } else {  // the last four channels may overlap those before: they give the same results again
-        for (std::int64_t c = 0; c < e.c; c += 4) run(max_of_window4, std::min(c, e.c - 4));
-      }
+    const std::int64_t at = row * e.ow * e.c;
+    std::uint8_t* cell = winner != nullptr ? winner + at : nullptr;
+    if (halving) {
+      max_of_row_halving(image, e, row % e.oh, into + at, cell);
+    } else {
+      max_of_row(image, e, win, row % e.oh, into + at, cell);
     }
   });
   y.set_qparams(x.qparams());
