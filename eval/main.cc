@@ -35,36 +35,43 @@ struct Arguments {
 
 cxxopts::Options make_options() {
   cxxopts::Options options("eval",
-                           "Evaluates a trained model on the whole test set of its dataset.\n"
-                           "MODEL is a run folder or an integer model file; without it, the newest "
-                           "finished run in runs/.\n");
+                           "Evaluates a trained model on the test set of its dataset.\n"
+                           "MODEL is a run folder, or the file of an integer model (--int8 and "
+                           "--describe alone);\nwithout it, the newest finished run in runs/.\n");
   options.custom_help(
       "[MODEL] [--int8 | --fp32 | --fake-quant | --verify | --describe] [OPTION...]");
   options.positional_help("");
+  options.set_width(100);
   auto add = options.add_options();
-  add("int8", "the integer graph on the integer engine (the default)");
-  add("fp32", "the float model");
-  add("fake-quant", "the fake-quantized model in evaluation mode: the twin of the integer graph");
+  add("int8", "accuracy, speed and hash of the integer graph on the integer engine (the default)");
+  add("fp32", "the same of the float model");
+  add("fake-quant",
+      "the same of the fake-quantized model in evaluation mode: the twin of the integer graph");
   add("verify",
       "compare the twin with the integer engine in every tensor; exit code 3 if they differ");
   add("describe", "print the integer graph, one line per node");
-  add("json", "print one JSON object on stdout");
+  add("json", "print the result as one JSON object (not of --describe)");
   add("isa",
       "scalar, avx2, avxvnni, avx512vnni or neondot (default: OCTET_ISA, or the best this CPU has)",
-      cxxopts::value<std::string>());
-  add("threads", "number of threads (default: all processors)", cxxopts::value<int>());
-  add("batch", "images per call of the engine",
-      cxxopts::value<std::int64_t>()->default_value("64"));
-  add("images", "only the first N test images", cxxopts::value<std::int64_t>());
-  add("data", "the folder that holds datasets (default: the run's data.root, or data)",
-      cxxopts::value<std::string>());
-  add("require-top1", "exit with 3 if top-1 is below X percent", cxxopts::value<double>());
+      cxxopts::value<std::string>(), "NAME");
+  add("threads", "number of threads (default: all processors)", cxxopts::value<int>(), "N");
+  add("batch", "images per call of the model; latency is measured one by one",
+      cxxopts::value<std::int64_t>()->default_value("64"), "N");
+  add("images", "only the first N test images", cxxopts::value<std::int64_t>(), "N");
+  add("data",
+      "the folder that holds datasets; of image_folder, train/ and test/ (default: the run's "
+      "data.root, or data)",
+      cxxopts::value<std::string>(), "DIR");
+  add("require-top1", "exit with 3 if top-1 is below X percent", cxxopts::value<double>(), "X");
   add("version", "print version and commit");
   add("help", "print this text");
   add("MODEL", "", cxxopts::value<std::vector<std::string>>());
   options.parse_positional({"MODEL"});
   return options;
 }
+
+constexpr char kExitCodes[] =
+    "\nExit codes: 0 done; 1 an error; 2 wrong usage; 3 a required figure was missed.\n";
 
 Arguments read_arguments(const cxxopts::ParseResult& parsed) {
   Arguments a;
@@ -231,7 +238,7 @@ int main(int argc, char** argv) {
     cxxopts::Options options = octet::make_options();
     const cxxopts::ParseResult parsed = options.parse(argc, argv);
     if (parsed.count("help") > 0) {
-      std::cout << options.help();
+      std::cout << options.help() << octet::kExitCodes;
       return 0;
     }
     if (parsed.count("version") > 0) {

@@ -10,6 +10,7 @@
 #include "eval/load_data.h"
 #include "eval/run_files.h"
 #include "io/config.h"
+#include "models/registry.h"
 #include "octet_version.h"
 #include "train/run_training.h"
 #include "train/signals.h"
@@ -22,27 +23,48 @@ cxxopts::Options make_options() {
       "train",
       "Trains a model as a config says, quantizes it, converts it to a graph of integers, and\n"
       "evaluates every form on the test set. Everything lies in the run folder afterwards.\n");
-  options.custom_help("--config FILE [--set KEY=VALUE]... | --resume DIR");
+  options.custom_help("--config FILE [--set KEY=VALUE]... [--out DIR] | --resume DIR");
+  options.set_width(100);
   auto add = options.add_options();
-  add("config", "the experiment, as given or in configs/ (configs/lenet_qat.yaml)",
-      cxxopts::value<std::string>());
-  add("set", "override a key of the config: --set train.lr=0.1 (repeatable)",
-      cxxopts::value<std::vector<std::string>>());
+  add("config", "the experiment: a file, or the name of one in configs/ (lenet_qat.yaml)",
+      cxxopts::value<std::string>(), "FILE");
+  add("set", "override a key of the config, such as train.lr=0.1 (repeatable)",
+      cxxopts::value<std::vector<std::string>>(), "KEY=VALUE");
   add("out", "the run folder, which must not exist (default: the next free runs/<name>-NNN)",
-      cxxopts::value<std::string>());
+      cxxopts::value<std::string>(), "DIR");
   add("resume",
       "continue the run in this folder, to the same bits as if it had not been interrupted",
-      cxxopts::value<std::string>());
+      cxxopts::value<std::string>(), "DIR");
   add("threads", "number of threads; the results do not depend on it (default: run.threads)",
-      cxxopts::value<int>());
+      cxxopts::value<int>(), "N");
   add("isa",
-      "scalar, avx2, avxvnni, avx512vnni or neondot (default: OCTET_ISA, or the best this CPU has)",
-      cxxopts::value<std::string>());
+      "scalar, avx2, avxvnni, avx512vnni or neondot; the results do not depend on it (default: "
+      "OCTET_ISA, or the best this CPU has)",
+      cxxopts::value<std::string>(), "NAME");
   add("print-config", "print the resolved config and exit");
-  add("help-config", "print every key of a config: default, allowed values, meaning");
+  add("help-config", "print every key of a config: default, meaning, allowed values");
   add("version", "print version and commit");
   add("help", "print this text");
   return options;
+}
+
+constexpr char kExitCodes[] =
+    "\nExit codes: 0 done; 1 an error; 2 wrong usage or config; 130 or 143 stopped by Ctrl-C or "
+    "SIGTERM\nafter everything was saved.\n";
+
+std::string help_config() {
+  std::string text =
+      "Every key of a config: its default, what it means, what it may be. A config is YAML, a map "
+      "per section\n(train: {lr: 0.1}); _base_: FILE or _base_: [FILE, ...] at its top inherits; "
+      "--set train.lr=0.1 overrides.\n\n" +
+      describe_config();
+  const auto list = [&](const char* key, const std::vector<std::string>& names) {
+    text += message("\n", key, ":");
+    for (const std::string& name : names) text += " " + name;
+  };
+  list("data.name", registered_datasets());
+  list("model.name", registered_models());
+  return text + "\n";
 }
 
 int run(const cxxopts::ParseResult& parsed) {
@@ -93,7 +115,7 @@ int main(int argc, char** argv) {
     cxxopts::Options options = octet::make_options();
     const cxxopts::ParseResult parsed = options.parse(argc, argv);
     if (parsed.count("help") > 0) {
-      std::cout << options.help();
+      std::cout << options.help() << octet::kExitCodes;
       return 0;
     }
     if (parsed.count("version") > 0) {
@@ -101,7 +123,7 @@ int main(int argc, char** argv) {
       return 0;
     }
     if (parsed.count("help-config") > 0) {
-      std::cout << octet::describe_config();
+      std::cout << octet::help_config();
       return 0;
     }
     return octet::run(parsed);

@@ -35,13 +35,14 @@ struct RunConfig {
 struct AugmentFields {
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
-    v("shift", c.shift, within(0, 1024), "moves by up to this many pixels in x and y");
-    v("rotate_degrees", c.rotate_degrees, within(0, 180), "turns by up to this");
+    v("shift", c.shift, within(0, 1024), "moves by up to this many pixels along x and y");
+    v("rotate_degrees", c.rotate_degrees, within(0, 180), "turns by up to this many degrees");
     v("scale", c.scale, within(0, 0.9), "resizes by a factor in [1 - scale, 1 + scale]");
-    v("shear", c.shear, within(0, 2), "x moves by k y, k up to this");
-    v("crop_padding", c.crop_padding, within(0, 1024), "pads all sides, then crops at random");
+    v("shear", c.shear, within(0, 2), "moves x by k y, k up to this");
+    v("crop_padding", c.crop_padding, within(0, 1024),
+      "pads all sides by this many pixels, then crops at random");
     v("flip", c.flip, {}, "mirrors left and right in half of the cases");
-    v("cutout", c.cutout, within(0, 1024), "side of a square hole, in pixels");
+    v("cutout", c.cutout, within(0, 1024), "side of a square hole, in pixels; 0: none");
   }
 };
 
@@ -55,7 +56,7 @@ struct DataConfig {
 
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
-    v("name", c.name, {}, "a dataset of the registry");
+    v("name", c.name, {}, "which dataset (names below)");
     v("root", c.root, {}, "the folder that holds datasets; of image_folder: train/ and test/");
     v("image_shape", c.image_shape, within(1, 16384),
       "[H, W, C] to convert image_folder's images to; []: as they are");
@@ -74,9 +75,9 @@ struct ModelConfig {
 
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
-    v("name", c.name, {}, "a model of the registry");
+    v("name", c.name, {}, "which network (names below)");
     v("padding", c.padding, within(0, 16),
-      "of the first convolution, where the model has a choice");
+      "of the first convolution, in a model that leaves the choice");
     v("init_from", c.init_from, {},
       "start from this checkpoint or .safetensors file; empty: random");
   }
@@ -105,19 +106,22 @@ struct TrainConfig {
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
     v("epochs", c.epochs, within(0, 100000), "passes over the training set in float; 0: none");
-    v("optimizer", c.optimizer, {}, "");
+    v("optimizer", c.optimizer, {}, "stochastic gradient descent");
     v("lr", c.lr, above(0), "the schedule's highest learning rate");
-    v("momentum", c.momentum, from_below(0, 1), "");
+    v("momentum", c.momentum, from_below(0, 1), "of the optimizer; 0: none");
     v("nesterov", c.nesterov, {}, "Nesterov's form of momentum");
     v("weight_decay", c.weight_decay, at_least(0), "L2 penalty, as PyTorch's SGD adds it");
     v("decay_norm_and_bias", c.decay_norm_and_bias, {},
       "whether biases and batch norm's parameters decay too");
     v("schedule", c.schedule, {}, "of the learning rate");
-    v("warmup_epochs", c.warmup_epochs, at_least(0), "the learning rate rises linearly at first");
-    v("label_smoothing", c.label_smoothing, from_below(0, 1), "");
-    v("clip_grad_norm", c.clip_grad_norm, at_least(0), "the gradient's largest norm; 0: any");
+    v("warmup_epochs", c.warmup_epochs, at_least(0),
+      "the learning rate rises linearly at first (one_cycle rises by itself)");
+    v("label_smoothing", c.label_smoothing, from_below(0, 1),
+      "share of the target that all classes get alike");
+    v("clip_grad_norm", c.clip_grad_norm, at_least(0),
+      "a longer gradient is shortened to this norm; 0: never");
     v("ema_decay", c.ema_decay, from_below(0, 1), "moving average of the weights; 0: none");
-    v("precision", c.precision, {}, "");
+    v("precision", c.precision, {}, "of numbers in training");
   }
   bool operator==(const TrainConfig&) const = default;
 };
@@ -125,9 +129,10 @@ struct TrainConfig {
 struct WeightFields {  // of a TensorQConfig
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
-    v.one_of("observer", c.observer, kObservers, "");
-    v.one_of("qscheme", c.qscheme, kSchemes, "");
-    v("averaging_constant", c.averaging_constant, within(1e-6, 1), "as of activations");
+    v.one_of("observer", c.observer, kObservers, "how the range of values is watched");
+    v.one_of("qscheme", c.qscheme, kSchemes, "what shares a scale");
+    v("averaging_constant", c.averaging_constant, within(1e-6, 1),
+      "weight of the newest values in moving_average");
     v("bits", c.bits, within(2, 8), "codes in [-(2^(bits-1) - 1), 2^(bits-1) - 1]");
   }
   static constexpr std::array kObservers = {ObserverKind::kMinMax, ObserverKind::kMovingAverage};
@@ -138,10 +143,11 @@ struct WeightFields {  // of a TensorQConfig
 struct ActivationFields {  // of a TensorQConfig
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
-    v.one_of("observer", c.observer, WeightFields::kObservers, "");
-    v.one_of("qscheme", c.qscheme, kSchemes, "");
+    v.one_of("observer", c.observer, WeightFields::kObservers,
+             "how the range of values is watched");
+    v.one_of("qscheme", c.qscheme, kSchemes, "affine: any zero point; symmetric: the middle code");
     v("averaging_constant", c.averaging_constant, within(1e-6, 1),
-      "weight of a new batch in the moving average");
+      "weight of the newest batch in moving_average");
     v("bits", c.bits, within(2, 8), "codes in [0, 2^bits - 1]");
   }
   static constexpr std::array kSchemes = {QScheme::kPerTensorAffine, QScheme::kPerTensorSymmetric};
@@ -173,17 +179,17 @@ struct QuantizeConfig {
 
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
-    v("method", c.method, {}, "ptq calibrates only; qat trains on");
-    v("epochs", c.epochs, within(0, 100000), "of quantization-aware training");
-    v("lr", c.lr, above(0), "highest learning rate of quantization-aware training");
-    v("schedule", c.schedule, {}, "");
-    v("warmup_epochs", c.warmup_epochs, at_least(0), "");
+    v("method", c.method, {}, "ptq: calibrate, convert; qat: train on with fake quantization");
+    v("epochs", c.epochs, within(0, 100000), "of quantization-aware training (qat)");
+    v("lr", c.lr, above(0), "the highest learning rate of qat");
+    v("schedule", c.schedule, {}, "of qat's learning rate");
+    v("warmup_epochs", c.warmup_epochs, at_least(0), "as in train, of qat");
     v("calibration_batches", c.calibration_batches, within(1, 1000000),
-      "batches that the observers see first");
+      "batches that the observers see before qat, or in ptq");
     v("freeze_observer_epoch", c.freeze_observer_epoch, at_least(0),
-      "scales stay from this epoch of QAT on");
+      "scales stay as they are from this epoch of qat on");
     v("freeze_bn_epoch", c.freeze_bn_epoch, at_least(0),
-      "batch norm uses its running statistics from this epoch of QAT on");
+      "batch norm uses its running statistics from this epoch of qat on");
     v.template section<WeightFields>("weight", c.weight);
     v.template section<ActivationFields>("activation", c.activation);
     v.layers("layers", c.layers, QConfig{c.weight, c.activation});
@@ -197,8 +203,10 @@ struct CheckpointConfig {
 
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
-    v("every_seconds", c.every_seconds, at_least(0), "0: after every step");
-    v("keep", c.keep, within(1, 2), "2: the previous checkpoint stays as well");
+    v("every_seconds", c.every_seconds, at_least(0),
+      "seconds between checkpoints; 0: one after every step");
+    v("keep", c.keep, within(1, 2),
+      "how many checkpoints stay: the last, or the one before it too");
   }
   bool operator==(const CheckpointConfig&) const = default;
 };
@@ -272,7 +280,7 @@ struct ConfigDifference {
 // reads "" in the other.
 std::vector<ConfigDifference> config_differences(const Config& before, const Config& after);
 
-// One line per key: default, allowed values, help.
+// One line per key: default, help, allowed values.
 std::string describe_config();
 
 }  // namespace octet

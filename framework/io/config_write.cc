@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <iomanip>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -19,7 +20,14 @@ class FieldCollector {
     if constexpr (std::is_same_v<T, bool>) allowed = "true | false";
     if constexpr (std::is_enum_v<T>) {
       const auto names = enum_names(T{});
-      allowed = join(std::vector<std::string>(names.begin(), names.end()), " | ");
+      std::vector<std::string> words;
+      for (std::size_t i = 0; i < names.size(); ++i) {
+        if constexpr (requires { is_implemented(field); }) {
+          if (!is_implemented(static_cast<T>(i))) continue;
+        }
+        words.emplace_back(names[i]);
+      }
+      allowed = join(words, " | ");
     }
     fields_.push_back({join_key(path_, key), config_text(field), allowed, doc});
   }
@@ -111,14 +119,18 @@ class YamlWriter {
 }  // namespace
 
 std::string Range::to_string() const {
+  const auto number = [](double value) {  // 100000, not 1e+05
+    const bool whole = std::fabs(value) < 1e15 && value == std::floor(value);
+    return whole ? config_text(static_cast<std::int64_t>(value)) : config_text(value);
+  };
   const bool has_min = min > -std::numeric_limits<double>::infinity();
   const bool has_max = max < std::numeric_limits<double>::infinity();
   if (has_min && has_max) {
-    return message("in ", min_allowed ? "[" : "(", min, ", ", config_text(max),
+    return message("in ", min_allowed ? "[" : "(", number(min), ", ", number(max),
                    max_allowed ? "]" : ")");
   }
-  if (has_min) return message(min_allowed ? ">= " : "> ", min);
-  return has_max ? message(max_allowed ? "<= " : "< ", max) : "";
+  if (has_min) return message(min_allowed ? ">= " : "> ", number(min));
+  return has_max ? message(max_allowed ? "<= " : "< ", number(max)) : "";
 }
 
 std::vector<ConfigField> config_fields(const Config& config) {
@@ -153,12 +165,24 @@ std::vector<ConfigDifference> config_differences(const Config& before, const Con
 }
 
 std::string describe_config() {
-  std::ostringstream out;
+  struct Line {
+    std::string key, help;
+  };
+  std::vector<Line> lines;
   for (const ConfigField& field : config_fields(Config())) {
-    out << "  " << std::left << std::setw(40)
-        << field.key + ": " + (field.value.empty() ? "\"\"" : field.value) << field.doc;
-    if (!field.allowed.empty()) out << (*field.doc.c_str() ? "; " : "") << field.allowed;
-    out << '\n';
+    lines.push_back({field.key + ": " + (field.value.empty() ? "\"\"" : field.value),
+                     field.doc + (field.allowed.empty() ? "" : "; " + field.allowed)});
+    if (field.key == "quantize.activation.bits") {
+      lines.push_back({"quantize.layers: {}",
+                       "layers that differ: {NAME: {weight: {...}, activation: {...}}}"});
+    }
+  }
+  std::size_t width = 0;
+  for (const Line& line : lines) width = std::max(width, line.key.size());
+  std::ostringstream out;
+  for (const Line& line : lines) {
+    out << "  " << std::left << std::setw(static_cast<int>(width) + 2) << line.key << line.help
+        << '\n';
   }
   return out.str();
 }
