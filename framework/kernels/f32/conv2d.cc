@@ -19,6 +19,10 @@ struct Plan {
   const Conv2dShape& s;
   std::int64_t k, pixels_per_row, rows;  // output rows of the whole batch
   bool direct;                           // the im2col matrix is x itself
+  // Kernel rows are read from the lines of the image, or of a copy with its padding: no im2col.
+  // Pays where there are few products per float of im2col.
+  bool from_lines;
+  std::int64_t line_floats;  // with padding
   std::int64_t column_stride, chunk_rows, chunks;
 
   explicit Plan(const Conv2dShape& shape)
@@ -27,10 +31,15 @@ struct Plan {
         pixels_per_row(shape.out_width()),
         rows(shape.batch * shape.out_height()),
         direct(shape.kernel_h == 1 && shape.kernel_w == 1 && shape.stride == 1 &&
-               shape.padding == 0 && shape.groups == 1) {
-    // About 64 KB of columns, which L2 holds beside the weights; for small problems at least
-    // 16 pieces, so that there is something to share.
-    const std::int64_t pixels = std::clamp<std::int64_t>(16384 / k, 16, 128);
+               shape.padding == 0 && shape.groups == 1),
+        from_lines(!direct && shape.groups == 1 && shape.kernel_w * shape.in <= 32 &&
+                   pixels_per_row >= 8),
+        line_floats((shape.width + 2 * shape.padding) * shape.in) {
+    // About 24 KB of columns, which L1 holds; where that is less than 32 pixels about 64 KB, which
+    // L2 holds beside the weights. For small problems at least 16 pieces, so that there is
+    // something to share.
+    const std::int64_t pixels = std::clamp<std::int64_t>(
+        std::max(6144 / k, std::min<std::int64_t>(16384 / k, 32)), 16, 128);
     const std::int64_t share = std::max<std::int64_t>(16, rows * pixels_per_row / 16);
     chunk_rows = std::clamp<std::int64_t>(std::min(pixels, share) / pixels_per_row, 1, rows);
     chunks = div_up(rows, chunk_rows);
@@ -39,6 +48,48 @@ struct Plan {
 
   std::int64_t column_floats() const {
     return direct ? 0 : chunk_rows * pixels_per_row * column_stride + kColumnSlack;
+  }
+
+  std::int64_t lines_floats() const {
+    return from_lines && s.padding > 0
+               ? whole_lines(((chunk_rows - 1) * s.stride + s.kernel_h) * line_floats)
+               : 0;
+  }
+
+  std::int64_t forward_floats() const { return from_lines ? lines_floats() : column_floats(); }
+
+  // The first line of x, with padding, under output row oy of an image; further ones as far as
+  // `count` output rows of it need them. `buffer`, filled, or x.
+  const float* lines(const float* x, std::int64_t image, std::int64_t oy, std::int64_t count,
+                     float* buffer) const {
+    const std::int64_t line = s.width * s.in, border = s.padding * s.in;
+    const float* from = x + image * s.height * line;
+    const std::int64_t top = oy * s.stride - s.padding;
+    if (s.padding == 0) return from + top * line;
+    float* to = buffer;
+    for (std::int64_t y = top; y < top + (count - 1) * s.stride + s.kernel_h; ++y) {
+      if (y < 0 || y >= s.height) {
+        std::fill_n(to, line_floats, 0.0f);
+      } else {
+        std::fill_n(to, border, 0.0f);
+        std::copy_n(from + y * line, line, to + border);
+        std::fill_n(to + border + line, border, 0.0f);
+      }
+      to += line_floats;
+    }
+    return buffer;
+  }
+
+  // Calls body(image, oy, row, count) for the parts of output rows [first, last) that lie in one
+  // image: `count` from row oy of it, which is `row` of the batch.
+  template <class Body>
+  void for_each_image(std::int64_t first, std::int64_t last, const Body& body) const {
+    const std::int64_t height = s.out_height();
+    for (std::int64_t row = first; row < last;) {
+      const std::int64_t count = std::min(last - row, height - row % height);
+      body(row / height, row % height, row, count);
+      row += count;
+    }
   }
 
   // The columns of output rows [first, last) for one group of channels: `buffer`, filled, or x.
@@ -76,7 +127,7 @@ std::size_t workers() { return static_cast<std::size_t>(num_threads()); }
 std::size_t conv2d_forward_scratch_floats(const Conv2dShape& shape) {
   const Plan plan(shape);
   return static_cast<std::size_t>(shape.groups * packed_floats(shape.out_per_group(), plan.k)) +
-         workers() * static_cast<std::size_t>(plan.column_floats());
+         workers() * static_cast<std::size_t>(plan.forward_floats());
 }
 
 void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& s, const float* x,
@@ -86,25 +137,47 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& s, const float
   for (std::int64_t g = 0; g < s.groups; ++g) {
     pack_transposed(weight + g * n * plan.k, n, plan.k, scratch + g * packed_group);
   }
+  // `gemm` knows its rows of a; `row` is their output row.
+  const auto product = [&](std::int64_t g, std::int64_t row, GemmF32Args gemm) {
+    gemm.a_col = 1;
+    gemm.c_row = s.out;
+    for (std::int64_t panel = 0; panel < panel_count(n); ++panel) {
+      const std::int64_t column = panel * kPanelColumns;
+      gemm.n = std::min(kPanelColumns, n - column);
+      gemm.b = scratch + g * packed_group + column * plan.k;
+      gemm.b_row = panel_width(n, panel);
+      gemm.b_run = gemm.k * gemm.b_row;
+      gemm.init = bias == nullptr ? nullptr : bias + g * n + column;
+      gemm.c = y + row * plan.pixels_per_row * s.out + g * n + column;
+      kernels.gemm(gemm);
+    }
+  };
   float* buffers = scratch + s.groups * packed_group;
   parallel_for_workers(plan.chunks, [&](std::int64_t chunk, int worker) {
     const std::int64_t first = chunk * plan.chunk_rows;
     const std::int64_t last = std::min(plan.rows, first + plan.chunk_rows);
+    float* buffer = buffers + worker * plan.forward_floats();
+    if (plan.from_lines) {
+      plan.for_each_image(first, last, [&](auto image, auto oy, auto row, auto rows) {
+        const float* lines = plan.lines(x, image, oy, rows, buffer);
+        for (std::int64_t i = 0; i < rows; ++i) {
+          product(0, row + i,
+                  {.m = plan.pixels_per_row,
+                   .k = s.kernel_w * s.in,
+                   .a = lines + i * s.stride * plan.line_floats,
+                   .a_row = s.stride * s.in,
+                   .runs = s.kernel_h,
+                   .a_run = plan.line_floats});
+        }
+      });
+      return;
+    }
     for (std::int64_t g = 0; g < s.groups; ++g) {
-      GemmF32Args gemm = {.m = (last - first) * plan.pixels_per_row, .k = plan.k};
-      gemm.a = plan.columns(kernels, g, first, last, x, buffers + worker * plan.column_floats());
-      gemm.a_row = plan.column_stride;
-      gemm.a_col = 1;
-      gemm.c_row = s.out;
-      for (std::int64_t panel = 0; panel < panel_count(n); ++panel) {
-        const std::int64_t column = panel * kPanelColumns;
-        gemm.n = std::min(kPanelColumns, n - column);
-        gemm.b = scratch + g * packed_group + column * plan.k;
-        gemm.b_row = panel_width(n, panel);
-        gemm.init = bias == nullptr ? nullptr : bias + g * n + column;
-        gemm.c = y + first * plan.pixels_per_row * s.out + g * n + column;
-        kernels.gemm(gemm);
-      }
+      product(g, first,
+              {.m = (last - first) * plan.pixels_per_row,
+               .k = plan.k,
+               .a = plan.columns(kernels, g, first, last, x, buffer),
+               .a_row = plan.column_stride});
     }
   });
 }
@@ -174,19 +247,37 @@ void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
     const std::int64_t end = std::min(plan.rows, begin + plan.group_rows);
     for (std::int64_t first = begin; first < end; first += plan.chunk_rows) {
       const std::int64_t last = std::min(end, first + plan.chunk_rows);
-      float* buffer = buffers + worker * plan.column_floats();
-      kernels.gemm({.m = std::min(plan.block, (g + 1) * out - channel),
-                    .n = plan.k,
-                    .k = (last - first) * plan.pixels_per_row,
-                    .a = dy + first * plan.pixels_per_row * s.out + channel,
-                    .a_row = 1,
-                    .a_col = s.out,
-                    .b = plan.columns(kernels, g, first, last, x, buffer),
-                    .b_row = plan.column_stride,
-                    .init = first == begin ? nullptr : partial,
-                    .init_row = plan.k,
-                    .c = partial,
-                    .c_row = plan.k});
+      GemmF32Args gemm = {.m = std::min(plan.block, (g + 1) * out - channel)};
+      gemm.a_row = 1;
+      gemm.a_col = s.out;
+      gemm.init_row = gemm.c_row = plan.k;
+      if (plan.from_lines && s.padding == 0 && s.kernel_w * s.in >= 16) {
+        plan.for_each_image(first, last, [&](auto image, auto oy, auto row, auto rows) {
+          gemm.n = s.kernel_w * s.in;
+          gemm.k = plan.pixels_per_row;
+          gemm.a = dy + row * plan.pixels_per_row * s.out + channel;
+          gemm.b_row = s.stride * s.in;
+          gemm.runs = rows;
+          gemm.a_run = plan.pixels_per_row * s.out;
+          gemm.b_run = s.stride * plan.line_floats;
+          const float* lines = plan.lines(x, image, oy, rows, nullptr);
+          for (std::int64_t kh = 0; kh < s.kernel_h; ++kh) {
+            gemm.b = lines + kh * plan.line_floats;
+            gemm.c = partial + kh * gemm.n;
+            gemm.init = row == begin ? nullptr : gemm.c;
+            kernels.gemm(gemm);
+          }
+        });
+        continue;
+      }
+      gemm.n = plan.k;
+      gemm.k = (last - first) * plan.pixels_per_row;
+      gemm.a = dy + first * plan.pixels_per_row * s.out + channel;
+      gemm.b = plan.columns(kernels, g, first, last, x, buffers + worker * plan.column_floats());
+      gemm.b_row = plan.column_stride;
+      gemm.init = first == begin ? nullptr : partial;
+      gemm.c = partial;
+      kernels.gemm(gemm);
     }
   });
   if (plan.groups == 1) return;

@@ -17,6 +17,8 @@ namespace octet::kernels {
 //   c[i, j] = c[i * c_row + j]          written at i < m, j < n only
 // init may be c itself with init_row = c_row (the chain goes on); init_row = 0 gives every row the
 // same bias. m, n, k >= 1. a and b do not overlap c.
+// With runs > 1 the chain has runs * k links: run r takes a at a + r * a_run, b at b + r * b_run.
+// That is how a convolution reads its kernel rows from the image itself.
 struct GemmF32Args {
   std::int64_t m = 0, n = 0, k = 0;
   const float* a = nullptr;
@@ -27,6 +29,8 @@ struct GemmF32Args {
   std::ptrdiff_t init_row = 0;
   float* c = nullptr;
   std::ptrdiff_t c_row = 0;
+  std::int64_t runs = 1;
+  std::ptrdiff_t a_run = 0, b_run = 0;
 };
 
 // Geometry of a 2-D convolution: x [batch, height, width, in], weight [out, kernel_h, kernel_w, in

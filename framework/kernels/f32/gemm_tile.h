@@ -43,25 +43,35 @@ void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float
   const float* rows[kPointers];
   for (int q = 0; q < kPointers; ++q) rows[q] = a + 3 * q * g.a_row;
   const std::ptrdiff_t a_row = g.a_row, a_col = g.a_col, b_row = g.b_row;
-  for (std::int64_t k = g.k; k > 0; --k) {
-    typename V::Reg bv[NV];
+  const std::ptrdiff_t a_jump = g.a_run - g.k * g.a_col, b_jump = g.b_run - g.k * g.b_row;
+  for (std::int64_t run = g.runs; run > 0; --run) {
+    for (std::int64_t k = g.k; k > 0; --k) {
+      typename V::Reg bv[NV];
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) {
-      bv[j] = j + 1 < NV ? V::load(b + j * V::kWidth) : V::load(b + j * V::kWidth, last);
-    }
+      for (int j = 0; j < NV; ++j) {
+        bv[j] = j + 1 < NV ? V::load(b + j * V::kWidth) : V::load(b + j * V::kWidth, last);
+      }
 #pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i) {
-      const typename V::Reg av = V::broadcast(kUnitRows ? a + i : rows[i / 3] + (i % 3) * a_row);
+      for (int i = 0; i < MR; ++i) {
+        const typename V::Reg av = V::broadcast(kUnitRows ? a + i : rows[i / 3] + (i % 3) * a_row);
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) acc[i][j] = V::fma(av, bv[j], acc[i][j]);
+        for (int j = 0; j < NV; ++j) acc[i][j] = V::fma(av, bv[j], acc[i][j]);
+      }
+      if constexpr (kUnitRows) {
+        a += a_col;
+      } else {
+#pragma GCC unroll 6
+        for (int q = 0; q < kPointers; ++q) ++rows[q];
+      }
+      b += b_row;
     }
     if constexpr (kUnitRows) {
-      a += a_col;
+      a += a_jump;
     } else {
 #pragma GCC unroll 6
-      for (int q = 0; q < kPointers; ++q) ++rows[q];
+      for (int q = 0; q < kPointers; ++q) rows[q] += a_jump;
     }
-    b += b_row;
+    b += b_jump;
   }
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {

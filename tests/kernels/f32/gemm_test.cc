@@ -100,6 +100,46 @@ TEST_CASE("f32 gemm: columns beyond n of a wider result are left alone") {
   }
 }
 
+TEST_CASE("f32 gemm: runs make one chain over pieces of a and b that lie apart") {
+  constexpr std::int64_t kM = 13, kN = 21, kK = 5, kRuns = 3, kARun = 40, kBRun = kK * kN + 7;
+  const std::vector<float> a = random_floats(at((kRuns - 1) * kARun + kM * kK), 1);
+  const std::vector<float> b = random_floats(at(kRuns * kBRun), 2);
+  for (const bool unit_rows : {false, true}) {
+    // Rows of a overlap, as those of a convolution do.
+    const std::int64_t a_row = unit_rows ? 1 : 2, a_col = unit_rows ? 2 : 1;
+    std::vector<float> expected(at(kM * kN));
+    for (std::int64_t i = 0; i < kM; ++i) {
+      for (std::int64_t j = 0; j < kN; ++j) {
+        float acc = 0.0f;
+        for (std::int64_t p = 0; p < kRuns * kK; ++p) {
+          acc = std::fma(a[at(p / kK * kARun + i * a_row + p % kK * a_col)],
+                         b[at(p / kK * kBRun + p % kK * kN + j)], acc);
+        }
+        expected[at(i * kN + j)] = acc;
+      }
+    }
+    for (const F32Kernels& kernels : f32_kernels()) {
+      if (!cpu_supports(kernels.isa)) continue;
+      CAPTURE(std::string(kernels.name));
+      std::vector<float> c(at(kM * kN));
+      kernels.gemm({.m = kM,
+                    .n = kN,
+                    .k = kK,
+                    .a = a.data(),
+                    .a_row = a_row,
+                    .a_col = a_col,
+                    .b = b.data(),
+                    .b_row = kN,
+                    .c = c.data(),
+                    .c_row = kN,
+                    .runs = kRuns,
+                    .a_run = kARun,
+                    .b_run = kBRun});
+      CHECK(c == expected);
+    }
+  }
+}
+
 TEST_CASE("select_f32_kernels: the cap holds") {
   CHECK(select_f32_kernels(Isa::kScalar).isa == Isa::kScalar);
   CHECK(select_f32_kernels(Isa::kNeonDot).isa == Isa::kScalar);
