@@ -87,9 +87,9 @@ void warp(const std::uint8_t* source, Size size, const InverseMap& map, std::uin
       const std::uint8_t* above = source + (v >> 16) * framed_row + (u >> 16) * c;
       const std::uint8_t* below = above + framed_row;
       for (std::int64_t i = 0; i < c; ++i) {
-        const int top = above[i] * (256 - fx) + above[i + c] * fx;
-        const int bottom = below[i] * (256 - fx) + below[i + c] * fx;
-        out[i] = static_cast<std::uint8_t>((top * (256 - fy) + bottom * fy + 32768) >> 16);
+        const int top = above[i] * 256 + (above[i + c] - above[i]) * fx;
+        const int bottom = below[i] * 256 + (below[i + c] - below[i]) * fx;
+        out[i] = static_cast<std::uint8_t>((top * 256 + (bottom - top) * fy + 32768) >> 16);
       }
     }
   }

@@ -237,8 +237,8 @@ struct ColumnSteps {
 };
 
 // Adds to the channels of one pixel what the columns hold for it, in ascending order of the output
-// pixel. `columns` is where the first output pixel holds its tap.
-template <class V>
+// pixel. `columns` is where the first output pixel holds its tap. kPixels: `pixels`, 0 for any.
+template <class V, int kPixels>
 void col2im_pixel(const ColumnSteps& step, std::int64_t rows, std::int64_t pixels,
                   const float* columns, float* to) {
   for (std::int64_t c = 0; c < step.channels; c += V::kWidth) {
@@ -247,7 +247,8 @@ void col2im_pixel(const ColumnSteps& step, std::int64_t rows, std::int64_t pixel
     typename V::Reg sum = V::load(to + c, mask);
     for (std::int64_t row = 0; row < rows; ++row) {
       const float* from = columns + row * step.y + c;
-      for (std::int64_t pixel = 0; pixel < pixels; ++pixel, from += step.x) {
+      const std::int64_t count = kPixels > 0 ? kPixels : pixels;
+      for (std::int64_t pixel = 0; pixel < count; ++pixel, from += step.x) {
         sum = V::add(sum, V::load(from, mask));
       }
     }
@@ -270,8 +271,11 @@ void col2im_image(const Im2colArgs& args, const ColumnSteps& step, std::int64_t 
       const Taps horizontal = taps_of(ix + s.padding, s.kernel_w, s.stride, 0, width);
       const float* from =
           row + horizontal.out * args.column_stride + horizontal.tap * step.channels;
-      col2im_pixel<V>(step, vertical.count, horizontal.count, from,
-                      image + (iy * s.width + ix) * s.in);
+      float* to = image + (iy * s.width + ix) * s.in;
+      const auto pixel = horizontal.count == 5   ? col2im_pixel<V, 5>
+                         : horizontal.count == 3 ? col2im_pixel<V, 3>
+                                                 : col2im_pixel<V, 0>;
+      pixel(step, vertical.count, horizontal.count, from, to);
     }
   }
 }
