@@ -45,7 +45,7 @@ std::string hash_in(const std::string& text) {
 
 TEST_SUITE_BEGIN("programs");
 
-TEST_CASE("image_folder: calibrated, converted, verified; the model file alone is enough") {
+TEST_CASE("image_folder: calibrated, converted, verified, and the model file alone is enough") {
   const Workplace work;
   write_photos(work, "across", "upright");
   const std::string train =

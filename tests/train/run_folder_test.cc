@@ -17,7 +17,7 @@ using testing::read_text;
 using testing::write_text;
 
 TEST_CASE(
-    "run folder: the next free number, with its config inside; an explicit one must not exist") {
+    "run folder: the next free number, with its config inside, and an explicit one must not exist") {
   const TempFolder temp;
   const fs::path runs = fs::path(temp.path()) / "runs";
   CHECK(create_run_folder(runs, "lenet", "", "a: 1\n") == runs / "lenet-001");
@@ -48,7 +48,7 @@ TEST_CASE("the newest finished run is the one with the newest summary") {
 }
 
 TEST_CASE(
-    "metrics log: one line per record; a resumed run cuts off what came after its checkpoint") {
+    "metrics log: one line per record, and a resumed run cuts off what came after its checkpoint") {
   const TempFolder temp;
   std::uintmax_t at_checkpoint = 0;
   {
