@@ -17,7 +17,8 @@ using testing::read_text;
 using testing::write_text;
 
 TEST_CASE(
-    "run folder: the next free number, with its config inside, and an explicit one must not exist") {
+    "run folder: the next free number, with its config inside, and an explicit one must not "
+    "exist") {
   const TempFolder temp;
   const fs::path runs = fs::path(temp.path()) / "runs";
   CHECK(create_run_folder(runs, "lenet", "", "a: 1\n") == runs / "lenet-001");
