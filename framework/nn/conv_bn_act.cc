@@ -51,8 +51,11 @@ void ConvBnAct::prepare(const QConfig& qconfig) {
       &add_fake_quantize("activation_fake_quant", TensorRole::kActivation, qconfig.activation);
 }
 
-Tensor ConvBnAct::convolve(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
-  return conv2d(x, weight, bias, {.stride = o_.stride, .padding = o_.padding, .groups = o_.groups});
+Tensor ConvBnAct::convolve(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                           Activation activation) const {
+  return conv2d(
+      x, weight, bias,
+      {.stride = o_.stride, .padding = o_.padding, .groups = o_.groups, .activation = activation});
 }
 
 Tensor ConvBnAct::normalize(const Tensor& y) {
@@ -63,15 +66,16 @@ Tensor ConvBnAct::normalize(const Tensor& y) {
 }
 
 Tensor ConvBnAct::forward(Inputs x) {
+  const bool fused = o_.norm == Norm::kNone && o_.act == Act::kRelu;
   Tensor y;
   if (o_.norm == Norm::kBatch && prepared() && !weight_fake_quant_->per_channel()) {
     y = forward_folded(x[0]);
   } else {
     const Tensor weight = prepared() ? (*weight_fake_quant_)(weight_) : weight_;
-    y = convolve(x[0], weight, bias_);
+    y = convolve(x[0], weight, bias_, fused ? Activation::kRelu : Activation::kNone);
     if (o_.norm == Norm::kBatch) y = normalize(y);
   }
-  y = activate(y, o_.act);
+  if (!fused) y = activate(y, o_.act);
   return prepared() ? (*activation_fake_quant_)(y) : y;
 }
 

@@ -42,7 +42,8 @@ class ConvBnAct final : public Leaf {
   Tensor forward_codes(Inputs x) const override;
   void prepare(const QConfig& qconfig) override;
 
-  Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias) const;
+  Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                  Activation activation = Activation::kNone) const;
   Tensor normalize(const Tensor& y);
   Tensor forward_folded(const Tensor& x);
   Tensor folded_value(const Tensor& x, const Tensor& unfolded);

@@ -37,7 +37,9 @@ void Linear::prepare(const QConfig& qconfig) {
 
 Tensor Linear::forward(Inputs x) {
   const Tensor weight = prepared() ? (*weight_fake_quant_)(weight_) : weight_;
-  const Tensor y = activate(linear(x[0], weight, bias_), o_.act);
+  const bool relu = o_.act == Act::kRelu;
+  Tensor y = linear(x[0], weight, bias_, relu ? Activation::kRelu : Activation::kNone);
+  if (!relu) y = activate(y, o_.act);
   return activation_fake_quant_ == nullptr ? y : (*activation_fake_quant_)(y);
 }
 

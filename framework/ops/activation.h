@@ -4,6 +4,9 @@
 
 namespace octet {
 
+// What conv2d and linear can apply to their result in the same pass.
+enum class Activation { kNone, kRelu };
+
 // max(x, 0), elementwise; the gradient at 0 is 0.
 Tensor relu(const Tensor& x);
 

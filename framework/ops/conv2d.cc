@@ -9,7 +9,7 @@ using kernels::Conv2dShape;
 
 Conv2dShape checked_shape(const Tensor& x, const Tensor& weight, const Tensor& bias,
                           const Conv2dOptions& options) {
-  const auto [stride, padding, groups] = options;
+  const std::int64_t stride = options.stride, padding = options.padding, groups = options.groups;
   OCTET_CHECK(x.rank() == 4 && weight.rank() == 4,
               "[conv2d] expects x [N, H, W, I] and weight [O, KH, KW, I / groups], got ", x.shape(),
               " and ", weight.shape());
@@ -43,7 +43,7 @@ Conv2dShape checked_shape(const Tensor& x, const Tensor& weight, const Tensor& b
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, Conv2dOptions options) {
   const Conv2dShape shape = checked_shape(x, weight, bias, options);
-  return convolution("Conv2dBackward", shape, x, weight, bias,
+  return convolution("Conv2dBackward", shape, x, weight, bias, options.activation,
                      {shape.batch, shape.out_height(), shape.out_width(), shape.out});
 }
 

@@ -19,27 +19,29 @@ struct ConvolutionBackward final : Node {
   const char* node_name = nullptr;
   Conv2dShape shape;
   Tensor x, weight;  // without their history
+  Tensor y;          // the result, where a ReLU made it
 
   const char* name() const override { return node_name; }
 
   std::vector<Tensor> backward(const Tensor& dy) override {
+    const kernels::OutputGradient gradient{dy.data(), y.defined() ? y.data() : nullptr};
     const F32Kernels& isa = kernels::select_f32_kernels(process_isa());
     Tensor dx, dw, db;
     if (inputs[0].needs_grad()) {
       dx = Tensor::empty(x.shape());
       Scratch scratch(conv2d_data_gradient_scratch_floats(shape));
-      conv2d_data_gradient(isa, shape, dy.data(), weight.data(), dx.mutable_data(), scratch.data());
+      conv2d_data_gradient(isa, shape, gradient, weight.data(), dx.mutable_data(), scratch.data());
     }
     if (inputs[1].needs_grad()) {
       dw = Tensor::empty(weight.shape());
       Scratch scratch(conv2d_weight_gradient_scratch_floats(shape));
-      conv2d_weight_gradient(isa, shape, x.data(), dy.data(), dw.mutable_data(), scratch.data());
+      conv2d_weight_gradient(isa, shape, x.data(), gradient, dw.mutable_data(), scratch.data());
     }
     if (inputs[2].needs_grad()) {
       db = Tensor::empty({shape.out});
       const std::int64_t rows = dy.numel() / shape.out;
       Scratch scratch(kernels::column_sums_scratch_floats(rows, shape.out));
-      column_sums(isa, rows, shape.out, dy.data(), db.mutable_data(), scratch.data());
+      column_sums(isa, rows, shape.out, gradient, db.mutable_data(), scratch.data());
     }
     return {dx, dw, db};
   }
@@ -48,12 +50,14 @@ struct ConvolutionBackward final : Node {
 }  // namespace
 
 Tensor convolution(const char* node_name, const Conv2dShape& shape, const Tensor& x,
-                   const Tensor& weight, const Tensor& bias, Shape result_shape) {
+                   const Tensor& weight, const Tensor& bias, Activation activation,
+                   Shape result_shape) {
+  const bool relu = activation == Activation::kRelu;
   Tensor y = Tensor::empty(std::move(result_shape));
   {
     Scratch scratch(conv2d_forward_scratch_floats(shape));
     conv2d_forward(kernels::select_f32_kernels(process_isa()), shape, x.data(), weight.data(),
-                   bias.defined() ? bias.data() : nullptr, y.mutable_data(), scratch.data());
+                   bias.defined() ? bias.data() : nullptr, y.mutable_data(), scratch.data(), relu);
   }
   if (should_record({x, weight, bias})) {
     auto node = std::make_shared<ConvolutionBackward>();
@@ -61,6 +65,7 @@ Tensor convolution(const char* node_name, const Conv2dShape& shape, const Tensor
     node->shape = shape;
     node->x = x.detach();
     node->weight = weight.detach();
+    if (relu) node->y = y.detach();
     attach(y, {x, weight, bias}, std::move(node));
   }
   return y;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/f32/gemm.h"
+#include "ops/activation.h"
 #include "tensor/tensor.h"
 
 namespace octet {
@@ -10,6 +11,7 @@ namespace octet {
 //   returns `result_shape`, which has batch * out_height * out_width * out elements
 // `node_name` is a literal.
 Tensor convolution(const char* node_name, const kernels::Conv2dShape& shape, const Tensor& x,
-                   const Tensor& weight, const Tensor& bias, Shape result_shape);
+                   const Tensor& weight, const Tensor& bias, Activation activation,
+                   Shape result_shape);
 
 }  // namespace octet

@@ -4,7 +4,7 @@
 
 namespace octet {
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation) {
   OCTET_CHECK(x.rank() == 2 && weight.rank() == 2,
               "[linear] expects x [N, I] and weight [O, I], got ", x.shape(), " and ",
               weight.shape());
@@ -16,7 +16,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
               "[linear] bias expects shape [", weight.dim(0), "], got ", bias.shape());
   // A convolution of images of one pixel.
   return convolution("LinearBackward", {.batch = x.dim(0), .in = x.dim(1), .out = weight.dim(0)}, x,
-                     weight, bias, {x.dim(0), weight.dim(0)});
+                     weight, bias, activation, {x.dim(0), weight.dim(0)});
 }
 
 }  // namespace octet

@@ -56,6 +56,11 @@ struct Plan {
                : 0;
   }
 
+  // Of the output gradient behind a ReLU, for the same pixels.
+  std::int64_t masked_floats() const { return whole_lines(chunk_rows * pixels_per_row * s.out); }
+
+  std::int64_t backward_floats() const { return whole_lines(column_floats()) + masked_floats(); }
+
   std::int64_t forward_floats() const { return from_lines ? lines_floats() : column_floats(); }
 
   // The first line of x, with padding, under output row oy of an image; further ones as far as
@@ -120,6 +125,23 @@ struct WeightPlan : Plan {
   std::int64_t partial_floats() const { return groups > 1 ? groups * s.out * k : 0; }
 };
 
+// A matrix inside another one.
+struct Rows {
+  const float* first;
+  std::int64_t stride;
+};
+
+// Columns [column, column + columns) of rows [first, last) of the gradient, a matrix with `stride`
+// columns: where it lies, or behind a ReLU `buffer`, filled.
+Rows rows_of(const F32Kernels& kernels, OutputGradient gradient, std::int64_t stride,
+             std::int64_t first, std::int64_t last, std::int64_t column, std::int64_t columns,
+             float* buffer) {
+  const std::int64_t at = first * stride + column;
+  if (gradient.y == nullptr) return {gradient.dy + at, stride};
+  kernels.relu_backward(last - first, columns, stride, gradient.y + at, gradient.dy + at, buffer);
+  return {buffer, columns};
+}
+
 std::size_t workers() { return static_cast<std::size_t>(num_threads()); }
 
 }  // namespace
@@ -131,7 +153,7 @@ std::size_t conv2d_forward_scratch_floats(const Conv2dShape& shape) {
 }
 
 void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& s, const float* x,
-                    const float* weight, const float* bias, float* y, float* scratch) {
+                    const float* weight, const float* bias, float* y, float* scratch, bool relu) {
   const Plan plan(s);
   const std::int64_t n = s.out_per_group(), packed_group = packed_floats(n, plan.k);
   for (std::int64_t g = 0; g < s.groups; ++g) {
@@ -141,6 +163,7 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& s, const float
   const auto product = [&](std::int64_t g, std::int64_t row, GemmF32Args gemm) {
     gemm.a_col = 1;
     gemm.c_row = s.out;
+    gemm.relu = relu;
     for (std::int64_t panel = 0; panel < panel_count(n); ++panel) {
       const std::int64_t column = panel * kPanelColumns;
       gemm.n = std::min(kPanelColumns, n - column);
@@ -183,18 +206,24 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& s, const float
 }
 
 std::size_t conv2d_data_gradient_scratch_floats(const Conv2dShape& shape) {
-  return workers() * static_cast<std::size_t>(Plan(shape).column_floats());
+  return workers() * static_cast<std::size_t>(Plan(shape).backward_floats());
 }
 
-void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& s, const float* dy,
+void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& s, OutputGradient gradient,
                           const float* weight, float* dx, float* scratch) {
   const Plan plan(s);
   const std::int64_t out = s.out_per_group();
-  const auto product = [&](std::int64_t g, std::int64_t first, std::int64_t last, float* columns) {
-    kernels.gemm({.m = (last - first) * plan.pixels_per_row,
+  // All groups' gradient of output rows [first, last); `buffer`: a worker's.
+  const auto rows_of_chunk = [&](std::int64_t first, std::int64_t last, float* buffer) {
+    return rows_of(kernels, gradient, s.out, first * plan.pixels_per_row,
+                   last * plan.pixels_per_row, 0, s.out,
+                   buffer + whole_lines(plan.column_floats()));
+  };
+  const auto product = [&](std::int64_t g, std::int64_t rows, const float* dy, float* columns) {
+    kernels.gemm({.m = rows * plan.pixels_per_row,
                   .n = plan.k,
                   .k = out,
-                  .a = dy + first * plan.pixels_per_row * s.out + g * out,
+                  .a = dy + g * out,
                   .a_row = s.out,
                   .a_col = 1,
                   .b = weight + g * out * plan.k,
@@ -203,23 +232,25 @@ void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& s, const
                   .c_row = plan.column_stride});
   };
   if (plan.direct) {
-    parallel_for(plan.chunks, [&](std::int64_t chunk) {
+    parallel_for_workers(plan.chunks, [&](std::int64_t chunk, int worker) {
       const std::int64_t first = chunk * plan.chunk_rows;
       const std::int64_t last = std::min(plan.rows, first + plan.chunk_rows);
-      product(0, first, last, dx + first * plan.pixels_per_row * plan.k);
+      const Rows dy = rows_of_chunk(first, last, scratch + worker * plan.backward_floats());
+      product(0, last - first, dy.first, dx + first * plan.pixels_per_row * plan.k);
     });
     return;
   }
   // Output rows of one image overlap in dx: an image is one item.
   const std::int64_t image_floats = s.height * s.width * s.in, height = s.out_height();
   parallel_for_workers(s.batch, [&](std::int64_t image, int worker) {
-    float* columns = scratch + worker * plan.column_floats();
+    float* columns = scratch + worker * plan.backward_floats();
     std::fill_n(dx + image * image_floats, image_floats, 0.0f);
     const std::int64_t end = (image + 1) * height;
     for (std::int64_t first = image * height; first < end; first += plan.chunk_rows) {
       const std::int64_t last = std::min(end, first + plan.chunk_rows);
+      const Rows dy = rows_of_chunk(first, last, columns);
       for (std::int64_t g = 0; g < s.groups; ++g) {
-        product(g, first, last, columns);
+        product(g, last - first, dy.first, columns);
         kernels.col2im({s, g, first, last, plan.column_stride}, columns, dx);
       }
     }
@@ -229,11 +260,11 @@ void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& s, const
 std::size_t conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape) {
   const WeightPlan plan(shape);
   return static_cast<std::size_t>(whole_lines(plan.partial_floats())) +
-         workers() * static_cast<std::size_t>(plan.column_floats());
+         workers() * static_cast<std::size_t>(plan.backward_floats());
 }
 
 void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, const float* x,
-                            const float* dy, float* dw, float* scratch) {
+                            OutputGradient gradient, float* dw, float* scratch) {
   const WeightPlan plan(s);
   const std::int64_t size = s.out * plan.k, out = s.out_per_group();
   float* partials = plan.groups > 1 ? scratch : dw;
@@ -245,20 +276,24 @@ void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
     float* partial = partials + row_group * size + channel * plan.k;
     const std::int64_t begin = row_group * plan.group_rows;
     const std::int64_t end = std::min(plan.rows, begin + plan.group_rows);
+    float* columns = buffers + worker * plan.backward_floats();
+    float* masked = columns + whole_lines(plan.column_floats());
     for (std::int64_t first = begin; first < end; first += plan.chunk_rows) {
       const std::int64_t last = std::min(end, first + plan.chunk_rows);
       GemmF32Args gemm = {.m = std::min(plan.block, (g + 1) * out - channel)};
       gemm.a_row = 1;
-      gemm.a_col = s.out;
+      const Rows dy = rows_of(kernels, gradient, s.out, first * plan.pixels_per_row,
+                              last * plan.pixels_per_row, channel, gemm.m, masked);
+      gemm.a_col = dy.stride;
       gemm.init_row = gemm.c_row = plan.k;
       if (plan.from_lines && s.padding == 0 && s.kernel_w * s.in >= 16) {
         plan.for_each_image(first, last, [&](auto image, auto oy, auto row, auto rows) {
           gemm.n = s.kernel_w * s.in;
           gemm.k = plan.pixels_per_row;
-          gemm.a = dy + row * plan.pixels_per_row * s.out + channel;
+          gemm.a = dy.first + (row - first) * plan.pixels_per_row * dy.stride;
           gemm.b_row = s.stride * s.in;
           gemm.runs = rows;
-          gemm.a_run = plan.pixels_per_row * s.out;
+          gemm.a_run = plan.pixels_per_row * dy.stride;
           gemm.b_run = s.stride * plan.line_floats;
           const float* lines = plan.lines(x, image, oy, rows, nullptr);
           for (std::int64_t kh = 0; kh < s.kernel_h; ++kh) {
@@ -272,8 +307,8 @@ void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
       }
       gemm.n = plan.k;
       gemm.k = (last - first) * plan.pixels_per_row;
-      gemm.a = dy + first * plan.pixels_per_row * s.out + channel;
-      gemm.b = plan.columns(kernels, g, first, last, x, buffers + worker * plan.column_floats());
+      gemm.a = dy.first;
+      gemm.b = plan.columns(kernels, g, first, last, x, columns);
       gemm.b_row = plan.column_stride;
       gemm.init = first == begin ? nullptr : partial;
       gemm.c = partial;
@@ -293,20 +328,26 @@ void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
 }
 
 std::size_t column_sums_scratch_floats(std::int64_t rows, std::int64_t columns) {
-  return static_cast<std::size_t>(chunk_count(rows) * columns);
+  const std::int64_t partials = whole_lines(chunk_count(rows) * columns);
+  return static_cast<std::size_t>(partials) +
+         workers() * static_cast<std::size_t>(kChunkRows * columns);
 }
 
-void column_sums(const F32Kernels& kernels, std::int64_t rows, std::int64_t columns, const float* a,
-                 float* sums, float* scratch) {
+void column_sums(const F32Kernels& kernels, std::int64_t rows, std::int64_t columns,
+                 OutputGradient gradient, float* sums, float* scratch) {
   const float one = 1.0f;
-  for_each_row_chunk(rows, [&](std::int64_t chunk, std::int64_t first, std::int64_t last) {
+  float* buffers = scratch + whole_lines(chunk_count(rows) * columns);
+  parallel_for_workers(chunk_count(rows), [&](std::int64_t chunk, int worker) {
+    const std::int64_t first = chunk * kChunkRows, last = std::min(rows, first + kChunkRows);
+    const Rows dy = rows_of(kernels, gradient, columns, first, last, 0, columns,
+                            buffers + worker * kChunkRows * columns);
     kernels.gemm({.m = 1,
                   .n = columns,
                   .k = last - first,
                   .a = &one,
                   .a_row = 1,
                   .a_col = 0,
-                  .b = a + first * columns,
+                  .b = dy.first,
                   .b_row = columns,
                   .c = scratch + chunk * columns,
                   .c_row = columns});

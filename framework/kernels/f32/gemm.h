@@ -19,6 +19,7 @@ namespace octet::kernels {
 // same bias. m, n, k >= 1. a and b do not overlap c.
 // With runs > 1 the chain has runs * k links: run r takes a at a + r * a_run, b at b + r * b_run.
 // That is how a convolution reads its kernel rows from the image itself.
+// With `relu` what is written is max(c, 0), and -0.0 and NaN as they are.
 struct GemmF32Args {
   std::int64_t m = 0, n = 0, k = 0;
   const float* a = nullptr;
@@ -31,6 +32,7 @@ struct GemmF32Args {
   std::ptrdiff_t c_row = 0;
   std::int64_t runs = 1;
   std::ptrdiff_t a_run = 0, b_run = 0;
+  bool relu = false;
 };
 
 // Geometry of a 2-D convolution: x [batch, height, width, in], weight [out, kernel_h, kernel_w, in
@@ -67,5 +69,11 @@ using Im2colFunction = void (*)(const Im2colArgs&, const float* x, float* column
 // The adjoint of im2col: adds every column element to the element of x that it came from. Each
 // element of x receives its summands in ascending order of the output pixel.
 using Col2imFunction = void (*)(const Im2colArgs&, const float* columns, float* x);
+
+// The gradient through a ReLU whose result was y: masked[i, j] = y[i, j] > 0 ? dy[i, j] : 0.
+//   y, dy: [rows, columns] with `stride` floats from row to row      masked: [rows, columns]
+using ReluBackwardFunction = void (*)(std::int64_t rows, std::int64_t columns,
+                                      std::ptrdiff_t stride, const float* y, const float* dy,
+                                      float* masked);
 
 }  // namespace octet::kernels

@@ -30,6 +30,10 @@ struct Vector8 {
   static void store(float* p, Reg r, Mask m) { _mm256_maskstore_ps(p, m, r); }
   static Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
   static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
+  static Reg relu(Reg r) { return _mm256_max_ps(zero(), r); }
+  static Reg where_positive(Reg y, Reg r) {
+    return _mm256_and_ps(_mm256_cmp_ps(y, zero(), _CMP_GT_OQ), r);
+  }
 };
 
 }  // namespace
@@ -42,6 +46,11 @@ void f32_im2col_avx2(const Im2colArgs& args, const float* x, float* columns) {
 
 void f32_col2im_avx2(const Im2colArgs& args, const float* columns, float* x) {
   col2im<Vector8>(args, columns, x);
+}
+
+void f32_relu_backward_avx2(std::int64_t rows, std::int64_t columns, std::ptrdiff_t stride,
+                            const float* y, const float* dy, float* masked) {
+  relu_backward<Vector8>(rows, columns, stride, y, dy, masked);
 }
 
 }  // namespace octet::kernels

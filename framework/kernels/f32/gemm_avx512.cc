@@ -28,6 +28,10 @@ struct Vector8 {
   static void store(float* p, Reg r, Mask m) { _mm256_mask_storeu_ps(p, m, r); }
   static Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
   static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
+  static Reg relu(Reg r) { return _mm256_max_ps(zero(), r); }
+  static Reg where_positive(Reg y, Reg r) {
+    return _mm256_maskz_mov_ps(_mm256_cmp_ps_mask(y, zero(), _CMP_GT_OQ), r);
+  }
 };
 
 // 32 registers: 24 accumulators (12 in the narrowest tile), up to 4 vectors of b; broadcasts are
@@ -52,6 +56,10 @@ struct Vector16 {
   static void store(float* p, Reg r, Mask m) { _mm512_mask_storeu_ps(p, m, r); }
   static Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
   static Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
+  static Reg relu(Reg r) { return _mm512_max_ps(zero(), r); }
+  static Reg where_positive(Reg y, Reg r) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y, zero(), _CMP_GT_OQ), r);
+  }
 };
 
 }  // namespace
@@ -64,6 +72,11 @@ void f32_im2col_avx512(const Im2colArgs& args, const float* x, float* columns) {
 
 void f32_col2im_avx512(const Im2colArgs& args, const float* columns, float* x) {
   col2im<Vector16>(args, columns, x);
+}
+
+void f32_relu_backward_avx512(std::int64_t rows, std::int64_t columns, std::ptrdiff_t stride,
+                              const float* y, const float* dy, float* masked) {
+  relu_backward<Vector16>(rows, columns, stride, y, dy, masked);
 }
 
 }  // namespace octet::kernels

@@ -25,6 +25,8 @@ struct Vector1 {
   static void store(float* p, Reg r, Mask) { *p = r; }
   static Reg fma(Reg a, Reg b, Reg c) { return std::fma(a, b, c); }
   static Reg add(Reg a, Reg b) { return a + b; }
+  static Reg relu(Reg r) { return 0.0f > r ? 0.0f : r; }
+  static Reg where_positive(Reg y, Reg r) { return y > 0.0f ? r : 0.0f; }
 };
 
 }  // namespace
@@ -37,6 +39,11 @@ void f32_im2col_scalar(const Im2colArgs& args, const float* x, float* columns) {
 
 void f32_col2im_scalar(const Im2colArgs& args, const float* columns, float* x) {
   col2im<Vector1>(args, columns, x);
+}
+
+void f32_relu_backward_scalar(std::int64_t rows, std::int64_t columns, std::ptrdiff_t stride,
+                              const float* y, const float* dy, float* masked) {
+  relu_backward<Vector1>(rows, columns, stride, y, dy, masked);
 }
 
 }  // namespace octet::kernels

@@ -15,6 +15,8 @@
 //   accumulators Narrow                       the type for n <= Narrow::kWidth (V itself if there
 //   is none) mask(n)                      the first n lanes, 1 <= n <= kWidth zero() broadcast(p)
 //   load(p) load(p, mask) store(p, r) store(p, r, mask) fma(a, b, c) add(a, b)
+//   relu(r)                      max(r, 0), and -0.0 and NaN as they are
+//   where_positive(y, r)         r where y > 0, else 0
 namespace octet::kernels {
 namespace {
 
@@ -72,6 +74,13 @@ void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float
       for (int q = 0; q < kPointers; ++q) rows[q] += a_jump;
     }
     b += b_jump;
+  }
+  if (g.relu) {
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) acc[i][j] = V::relu(acc[i][j]);
+    }
   }
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {
@@ -147,6 +156,24 @@ void gemm(const GemmF32Args& g) {
     gemm_blocks<V, true>(g);
   } else {
     gemm_blocks<V, false>(g);
+  }
+}
+
+template <class V>
+void relu_backward(std::int64_t rows, std::int64_t columns, std::ptrdiff_t stride, const float* y,
+                   const float* dy, float* masked) {
+  if (columns == stride) {  // one long row
+    columns *= rows;
+    rows = 1;
+  }
+  for (; rows > 0; --rows, y += stride, dy += stride, masked += columns) {
+    std::int64_t i = 0;
+    for (; i + V::kWidth <= columns; i += V::kWidth) {
+      V::store(masked + i, V::where_positive(V::load(y + i), V::load(dy + i)));
+    }
+    if (i == columns) continue;
+    const typename V::Mask rest = V::mask(columns - i);
+    V::store(masked + i, V::where_positive(V::load(y + i, rest), V::load(dy + i, rest)), rest);
   }
 }
 

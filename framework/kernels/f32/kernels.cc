@@ -2,10 +2,12 @@
 
 namespace octet::kernels {
 
-#define OCTET_F32_KERNELS(name, isa)                               \
-  void f32_gemm_##name(const GemmF32Args&);                        \
-  void f32_im2col_##name(const Im2colArgs&, const float*, float*); \
-  void f32_col2im_##name(const Im2colArgs&, const float*, float*);
+#define OCTET_F32_KERNELS(name, isa)                                                      \
+  void f32_gemm_##name(const GemmF32Args&);                                               \
+  void f32_im2col_##name(const Im2colArgs&, const float*, float*);                        \
+  void f32_col2im_##name(const Im2colArgs&, const float*, float*);                        \
+  void f32_relu_backward_##name(std::int64_t, std::int64_t, std::ptrdiff_t, const float*, \
+                                const float*, float*);
 #include "kernels/f32/kernels.inc"
 #undef OCTET_F32_KERNELS
 
@@ -13,7 +15,12 @@ namespace {
 
 constexpr F32Kernels kKernels[] = {
 #define OCTET_F32_KERNELS(name, isa) \
-  {#name, Isa::isa, f32_gemm_##name, f32_im2col_##name, f32_col2im_##name},
+  {#name,                            \
+   Isa::isa,                         \
+   f32_gemm_##name,                  \
+   f32_im2col_##name,                \
+   f32_col2im_##name,                \
+   f32_relu_backward_##name},
 #include "kernels/f32/kernels.inc"
 #undef OCTET_F32_KERNELS
 };

@@ -14,6 +14,7 @@ struct F32Kernels {
   GemmF32Function gemm;
   Im2colFunction im2col;
   Col2imFunction col2im;
+  ReluBackwardFunction relu_backward;
 };
 
 // All that this build has, scalar first. Which of them may run: cpu_supports(kernels.isa).
