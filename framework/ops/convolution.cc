@@ -32,13 +32,13 @@ struct ConvolutionBackward final : Node {
       Scratch scratch(conv2d_data_gradient_scratch_floats(shape));
       conv2d_data_gradient(isa, shape, gradient, weight.data(), dx.mutable_data(), scratch.data());
     }
+    if (inputs[2].needs_grad()) db = Tensor::empty({shape.out});
     if (inputs[1].needs_grad()) {
       dw = Tensor::empty(weight.shape());
       Scratch scratch(conv2d_weight_gradient_scratch_floats(shape));
-      conv2d_weight_gradient(isa, shape, x.data(), gradient, dw.mutable_data(), scratch.data());
-    }
-    if (inputs[2].needs_grad()) {
-      db = Tensor::empty({shape.out});
+      conv2d_weight_gradient(isa, shape, x.data(), gradient, dw.mutable_data(), scratch.data(),
+                             db.defined() ? db.mutable_data() : nullptr);
+    } else if (db.defined()) {
       const std::int64_t rows = dy.numel() / shape.out;
       Scratch scratch(kernels::column_sums_scratch_floats(rows, shape.out));
       column_sums(isa, rows, shape.out, gradient, db.mutable_data(), scratch.data());

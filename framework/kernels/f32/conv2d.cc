@@ -56,8 +56,10 @@ struct Plan {
                : 0;
   }
 
-  // Of the output gradient behind a ReLU, for the same pixels.
-  std::int64_t masked_floats() const { return whole_lines(chunk_rows * pixels_per_row * s.out); }
+  // Of the output gradient behind a ReLU, for the same pixels, or for a chunk of column_sums.
+  std::int64_t masked_floats() const {
+    return whole_lines(std::max(chunk_rows * pixels_per_row, kChunkRows) * s.out);
+  }
 
   std::int64_t backward_floats() const { return whole_lines(column_floats()) + masked_floats(); }
 
@@ -122,7 +124,10 @@ struct WeightPlan : Plan {
     blocks = s.groups * blocks_per_group;
   }
 
-  std::int64_t partial_floats() const { return groups > 1 ? groups * s.out * k : 0; }
+  std::int64_t partial_floats() const { return whole_lines(groups > 1 ? groups * s.out * k : 0); }
+  std::int64_t sums_floats() const {
+    return whole_lines(chunk_count(rows * pixels_per_row) * s.out);
+  }
 };
 
 // A matrix inside another one.
@@ -140,6 +145,29 @@ Rows rows_of(const F32Kernels& kernels, OutputGradient gradient, std::int64_t st
   if (gradient.y == nullptr) return {gradient.dy + at, stride};
   kernels.relu_backward(last - first, columns, stride, gradient.y + at, gradient.dy + at, buffer);
   return {buffer, columns};
+}
+
+// Rows [first, last) in their place among the chunks of column_sums: adds them to sums[chunk],
+// which a chunk's first row starts. The sums of a chunk lie `stride` floats after those before.
+void add_rows(const F32Kernels& kernels, const Rows& rows, std::int64_t first, std::int64_t last,
+              std::int64_t columns, float* sums, std::int64_t stride) {
+  const float one = 1.0f;
+  for (std::int64_t row = first; row < last;) {
+    const std::int64_t chunk = row / kChunkRows, end = std::min(last, (chunk + 1) * kChunkRows);
+    float* sum = sums + chunk * stride;
+    kernels.gemm({.m = 1,
+                  .n = columns,
+                  .k = end - row,
+                  .a = &one,
+                  .a_row = 1,
+                  .a_col = 0,
+                  .b = rows.first + (row - first) * rows.stride,
+                  .b_row = rows.stride,
+                  .init = row % kChunkRows == 0 ? nullptr : sum,
+                  .c = sum,
+                  .c_row = stride});
+    row = end;
+  }
 }
 
 std::size_t workers() { return static_cast<std::size_t>(num_threads()); }
@@ -259,16 +287,17 @@ void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& s, Outpu
 
 std::size_t conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape) {
   const WeightPlan plan(shape);
-  return static_cast<std::size_t>(whole_lines(plan.partial_floats())) +
+  return static_cast<std::size_t>(plan.partial_floats() + plan.sums_floats()) +
          workers() * static_cast<std::size_t>(plan.backward_floats());
 }
 
 void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, const float* x,
-                            OutputGradient gradient, float* dw, float* scratch) {
+                            OutputGradient gradient, float* dw, float* scratch, float* db) {
   const WeightPlan plan(s);
   const std::int64_t size = s.out * plan.k, out = s.out_per_group();
   float* partials = plan.groups > 1 ? scratch : dw;
-  float* buffers = scratch + whole_lines(plan.partial_floats());
+  float* sums = scratch + plan.partial_floats();
+  float* buffers = sums + plan.sums_floats();
   parallel_for_workers(plan.groups * plan.blocks, [&](std::int64_t item, int worker) {
     const std::int64_t row_group = item / plan.blocks, block = item % plan.blocks;
     const std::int64_t g = block / plan.blocks_per_group;
@@ -278,12 +307,23 @@ void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
     const std::int64_t end = std::min(plan.rows, begin + plan.group_rows);
     float* columns = buffers + worker * plan.backward_floats();
     float* masked = columns + whole_lines(plan.column_floats());
+    const std::int64_t width = std::min(plan.block, (g + 1) * out - channel);
+    // Pixels of the chunks of `sums` that start here; the last one may go on beyond.
+    const std::int64_t pixels = plan.pixels_per_row;
+    const std::int64_t sum_begin = chunk_count(begin * pixels) * kChunkRows;
+    const std::int64_t sum_end =
+        std::min(plan.rows * pixels, chunk_count(end * pixels) * kChunkRows);
     for (std::int64_t first = begin; first < end; first += plan.chunk_rows) {
       const std::int64_t last = std::min(end, first + plan.chunk_rows);
-      GemmF32Args gemm = {.m = std::min(plan.block, (g + 1) * out - channel)};
+      const Rows dy =
+          rows_of(kernels, gradient, s.out, first * pixels, last * pixels, channel, width, masked);
+      const std::int64_t from = std::max(sum_begin, first * pixels);
+      if (db != nullptr && from < last * pixels) {
+        const Rows rest = {dy.first + (from - first * pixels) * dy.stride, dy.stride};
+        add_rows(kernels, rest, from, last * pixels, width, sums + channel, s.out);
+      }
+      GemmF32Args gemm = {.m = width};
       gemm.a_row = 1;
-      const Rows dy = rows_of(kernels, gradient, s.out, first * plan.pixels_per_row,
-                              last * plan.pixels_per_row, channel, gemm.m, masked);
       gemm.a_col = dy.stride;
       gemm.init_row = gemm.c_row = plan.k;
       if (plan.from_lines && s.padding == 0 && s.kernel_w * s.in >= 16) {
@@ -314,7 +354,12 @@ void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
       gemm.c = partial;
       kernels.gemm(gemm);
     }
+    const std::int64_t beyond = std::max(sum_begin, end * pixels);
+    if (db == nullptr || beyond >= sum_end) return;
+    const Rows rest = rows_of(kernels, gradient, s.out, beyond, sum_end, channel, width, masked);
+    add_rows(kernels, rest, beyond, sum_end, width, sums + channel, s.out);
   });
+  if (db != nullptr) add_chunks(plan.rows * plan.pixels_per_row, s.out, sums, 1.0, db);
   if (plan.groups == 1) return;
   constexpr std::int64_t kPiece = 4096;
   parallel_for(div_up(size, kPiece), [&](std::int64_t piece) {
@@ -335,22 +380,12 @@ std::size_t column_sums_scratch_floats(std::int64_t rows, std::int64_t columns) 
 
 void column_sums(const F32Kernels& kernels, std::int64_t rows, std::int64_t columns,
                  OutputGradient gradient, float* sums, float* scratch) {
-  const float one = 1.0f;
   float* buffers = scratch + whole_lines(chunk_count(rows) * columns);
   parallel_for_workers(chunk_count(rows), [&](std::int64_t chunk, int worker) {
     const std::int64_t first = chunk * kChunkRows, last = std::min(rows, first + kChunkRows);
-    const Rows dy = rows_of(kernels, gradient, columns, first, last, 0, columns,
-                            buffers + worker * kChunkRows * columns);
-    kernels.gemm({.m = 1,
-                  .n = columns,
-                  .k = last - first,
-                  .a = &one,
-                  .a_row = 1,
-                  .a_col = 0,
-                  .b = dy.first,
-                  .b_row = columns,
-                  .c = scratch + chunk * columns,
-                  .c_row = columns});
+    const Rows piece = rows_of(kernels, gradient, columns, first, last, 0, columns,
+                               buffers + worker * kChunkRows * columns);
+    add_rows(kernels, piece, first, last, columns, scratch, columns);
   });
   add_chunks(rows, columns, scratch, 1.0, sums);
 }

@@ -38,10 +38,12 @@ void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& shape,
                           OutputGradient gradient, const float* weight, float* dx, float* scratch);
 
 // dw: one chain over the output pixels of each group of output rows; the groups, whose number is a
-// function of the shape, are added in order.
+// function of the shape, are added in order. With db also the bias' gradient, column_sums over the
+// output pixels: the output gradient is then read, and masked, only once.
 std::size_t conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape);
 void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& shape, const float* x,
-                            OutputGradient gradient, float* dw, float* scratch);
+                            OutputGradient gradient, float* dw, float* scratch,
+                            float* db = nullptr);
 
 // sums[j] = sum over i of gradient[i, j], [rows, columns]: chunks of 128 rows in float, added in
 // order in double. The gradient of a bias.

@@ -176,6 +176,11 @@ Results run(const F32Kernels& kernels, const Conv2dShape& s) {
   conv2d_weight_gradient(kernels, s, x.data(), dy.data(), dw.data(), scratch);
   dirty();
   column_sums(kernels, rows, s.out, dy.data(), db.data(), scratch);
+  dirty();
+  auto dw_too = guarded(Floats(in.weight.size())), db_too = guarded(Floats(in.bias.size()));
+  conv2d_weight_gradient(kernels, s, x.data(), dy.data(), dw_too.data(), scratch, db_too.data());
+  CHECK(std::equal(dw.begin(), dw.end(), dw_too.begin()));
+  CHECK(std::equal(db.begin(), db.end(), db_too.begin()));
   return {
       {y.begin(), y.end()}, {dx.begin(), dx.end()}, {dw.begin(), dw.end()}, {db.begin(), db.end()}};
 }
