@@ -7,6 +7,7 @@
 
 #include "autograd/node.h"
 #include "kernels/f32/batch_norm.h"
+#include "ops/add.h"
 #include "ops/scratch.h"
 
 namespace octet {
@@ -61,10 +62,8 @@ Tensor inverse_std(const Tensor& var, float eps) {
   return inv_std;
 }
 
-}  // namespace
-
-Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
-                  Tensor running_var, BatchNormOptions options) {
+Tensor normalize(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
+                 Tensor running_var, BatchNormOptions options) {
   OCTET_CHECK(x.rank() >= 1 && x.numel() > 0,
               "[batch_norm] expects x [..., C] with extents of at least 1, got ", x.shape());
   const std::int64_t channels = x.dim(x.rank() - 1), rows = x.numel() / channels;
@@ -108,6 +107,18 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tens
     attach(y, {x, gamma, beta}, std::move(node));
   }
   return y;
+}
+
+}  // namespace
+
+Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
+                  Tensor running_var, BatchNormOptions options, const Tensor& shortcut) {
+  OCTET_CHECK(!shortcut.defined() || shortcut.shape() == x.shape(),
+              "[batch_norm] shortcut expects the shape of x, ", x.shape(), ", got ",
+              shortcut.shape());
+  Tensor y = normalize(x, gamma, beta, running_mean, running_var, options);
+  if (shortcut.defined()) y = add(y, shortcut);
+  return options.activation == Activation::kRelu ? relu(y) : y;
 }
 
 }  // namespace octet

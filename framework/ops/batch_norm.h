@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ops/activation.h"
 #include "tensor/tensor.h"
 
 namespace octet {
@@ -14,15 +15,17 @@ struct BatchNormOptions {
   float momentum =
       0.1f;  // running = (1 - momentum) running + momentum batch; the variance enters unbiased
   float eps = 1e-5f;
+  Activation activation = Activation::kNone;
 };
 
 // Batch normalization over all axes but the last (the channels).
 //   x: [..., C] float32      gamma, beta: [C]      running_mean, running_var: [C], updated in place
-//   with kBatch returns gamma (x - mean) / sqrt(var + eps) + beta
+//   shortcut: the shape of x, or undefined; it has a gradient of its own
+//   with kBatch returns act(gamma (x - mean) / sqrt(var + eps) + beta + shortcut)
 // Ioffe and Szegedy 2015 (arXiv:1502.03167), algorithm 1. Sums run over fixed chunks of rows
 // combined in a fixed order. Throws Error on a shape that does not fit, or with kBatch on fewer
 // than two rows.
 Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
-                  Tensor running_var, BatchNormOptions options);
+                  Tensor running_var, BatchNormOptions options, const Tensor& shortcut = Tensor());
 
 }  // namespace octet

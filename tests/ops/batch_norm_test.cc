@@ -56,6 +56,24 @@ TEST_CASE("batch_norm: accurate where the mean is large against the deviation") 
   CHECK_ALLCLOSE(y, expected, {.rtol = 1e-4, .atol = 1.1 / 4096});
 }
 
+TEST_CASE("batch_norm: shortcut and ReLU, computed by hand") {
+  const Tensor x = Tensor::from({3, -5, 1, 9}, {2, 2}),
+               shortcut = Tensor::from({1, 2, 4, 8}, {2, 2});
+  const Tensor gamma = Tensor::from({2, -1}, {2}), beta = Tensor::from({0, 1}, {2});
+  const Tensor mean = Tensor::from({2, 0}, {2}), var = Tensor::from({1, 1}, {2});
+  BatchNormOptions options{.statistics = BatchNormStatistics::kRunning, .eps = 0.0f};
+  CHECK_SAME_BITS(batch_norm(x, gamma, beta, mean, var, options, shortcut),
+                  Tensor::from({3, 8, 2, 0}, {2, 2}));
+  CHECK_SAME_BITS(batch_norm(x, gamma, beta, mean, var, options),
+                  Tensor::from({2, 6, -2, -8}, {2, 2}));
+  options.activation = Activation::kRelu;
+  CHECK_SAME_BITS(batch_norm(x, gamma, beta, mean, var, options),
+                  Tensor::from({2, 6, 0, 0}, {2, 2}));
+  const Tensor far = Tensor::from({-9, 2, 4, 8.5f}, {2, 2});
+  CHECK_SAME_BITS(batch_norm(x, gamma, beta, mean, var, options, far),
+                  Tensor::from({0, 8, 2, 0.5f}, {2, 2}));
+}
+
 TEST_CASE("batch_norm: gradients match finite differences in both modes") {
   const Tensor running_mean = randn({3}, 5), running_var = Tensor::from({0.5f, 1.0f, 2.0f}, {3});
   for (const auto statistics : {BatchNormStatistics::kBatch, BatchNormStatistics::kRunning}) {
@@ -103,6 +121,8 @@ TEST_CASE("batch_norm: shapes that do not fit") {
   CHECK_THROWS_AS(batch_norm(x, good, good, good, bad, {}), Error);
   CHECK_THROWS_WITH_AS(batch_norm(Tensor::zeros({1, 4}), good, good, good, good, {}),
                        "[batch_norm] batch statistics need at least 2 rows, got [1, 4]", Error);
+  CHECK_THROWS_WITH_AS(batch_norm(x, good, good, good, good, {}, Tensor::zeros({4, 2})),
+                       "[batch_norm] shortcut expects the shape of x, [2, 4], got [4, 2]", Error);
   CHECK_NOTHROW((void)batch_norm(Tensor::zeros({1, 4}), good, good, good, good, kRunning));
   CHECK_THROWS_AS(batch_norm(Tensor::zeros({0, 4}), good, good, good, good, kRunning), Error);
 }
