@@ -130,7 +130,7 @@ using Op = std::variant<InputTable, Quantize, QConv2d, QLinear, QAdd, MaxPool2d,
 const char* op_name(const Op& op);
 
 struct Node {
-  std::string name;  // the leaf's name in the model, e.g. "conv1"
+  std::string name;  // the leaf's name in the model, e.g. "conv1"; of its inner ops "conv3.conv"
   Op op;
   std::vector<ValueId> inputs;
   ValueId output = -1;

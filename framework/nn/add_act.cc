@@ -1,5 +1,6 @@
 #include "nn/add_act.h"
 
+#include "nn/integer_add.h"
 #include "ops/add.h"
 
 namespace octet {
@@ -15,36 +16,20 @@ Tensor AddAct::forward(Inputs x) {
   return prepared() ? (*activation_fake_quant_)(y) : y;
 }
 
-QRange AddAct::clamp() const {
-  return clamp_range(o_.act, activation_fake_quant_->qparams(), activation_fake_quant_->range());
+ir::QAdd AddAct::integer_add(QParams a, QParams b) const {
+  const QParams output = activation_fake_quant_->qparams();
+  return make_integer_add(a, b, output,
+                          clamp_range(o_.act, output, activation_fake_quant_->range()));
 }
 
-// eq. (12)
 Tensor AddAct::forward_codes(Inputs x) const {
-  OCTET_CHECK(x.size() == 2 && x[0].shape() == x[1].shape(), "adds two tensors of one shape, got ",
-              x.size(), " tensors, ", x[0].shape(), " and ", x[x.size() - 1].shape());
-  const QParams output = activation_fake_quant_->qparams();
-  const AddParams params = make_add_params(*x[0].qparams(), *x[1].qparams(), output);
-  const QRange range = clamp();
-  Tensor y = Tensor::empty(x[0].shape());
-  const float *a = x[0].data(), *b = x[1].data();
-  float* code = y.mutable_data();
-  for (std::int64_t i = 0; i < y.numel(); ++i) {
-    code[i] =
-        static_cast<float>(add_one(static_cast<std::int32_t>(a[i]), static_cast<std::int32_t>(b[i]),
-                                   params, output.zero_point, range.quant_min, range.quant_max));
-  }
-  y.set_qparams(output);
-  return y;
+  OCTET_CHECK(x.size() == 2, "adds two tensors, got ", x.size());
+  return add_codes(x[0], x[1], integer_add(*x[0].qparams(), *x[1].qparams()),
+                   activation_fake_quant_->qparams());
 }
 
 ir::ValueId AddAct::lower(Lowering& lowering) const {
-  const QRange range = clamp();
-  return lowering.emit(
-      ir::QAdd{.params = make_add_params(lowering.input_qparams(0), lowering.input_qparams(1),
-                                         activation_fake_quant_->qparams()),
-               .clamp_min = range.quant_min,
-               .clamp_max = range.quant_max});
+  return lowering.emit(integer_add(lowering.input_qparams(0), lowering.input_qparams(1)));
 }
 
 }  // namespace octet

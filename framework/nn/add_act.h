@@ -18,7 +18,7 @@ class AddAct final : public Leaf {
   Tensor forward(Inputs x) override;
   Tensor forward_codes(Inputs x) const override;
   void prepare(const QConfig& qconfig) override;
-  QRange clamp() const;
+  ir::QAdd integer_add(QParams a, QParams b) const;
 
   Options o_;
   FakeQuantize* activation_fake_quant_ = nullptr;

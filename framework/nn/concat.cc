@@ -1,12 +1,17 @@
 #include "nn/concat.h"
 
+#include "nn/integer_add.h"
+#include "nn/trace.h"
 #include "ops/concat.h"
 
 namespace octet {
 namespace {
 
-// A QAdd of one operand.
-AddParams requantize_params(QParams x, QParams y) { return make_add_params(x, {0.0f, 0}, y); }
+// A QAdd of one operand, and its suffix in the graph.
+ir::QAdd requantize(QParams x, QParams y, QRange range) {
+  return make_integer_add(x, {0.0f, 0}, y, range);
+}
+std::string requantized(std::size_t i) { return message("requantize", i); }
 
 }  // namespace
 
@@ -24,16 +29,13 @@ Tensor Concat::forward_codes(Inputs x) const {
   const QParams output = activation_fake_quant_->qparams();
   const QRange range = activation_fake_quant_->range();
   std::vector<Tensor> parts;
-  for (const Tensor& t : x) {
-    parts.push_back(t.detach().set_qparams({}));  // the op takes real numbers; these are exact
-    if (*t.qparams() == output) continue;
-    const AddParams params = requantize_params(*t.qparams(), output);
-    parts.back() = Tensor::empty(t.shape());
-    float* code = parts.back().mutable_data();
-    for (std::int64_t i = 0; i < t.numel(); ++i) {
-      code[i] = static_cast<float>(add_one(static_cast<std::int32_t>(t.data()[i]), 0, params,
-                                           output.zero_point, range.quant_min, range.quant_max));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    Tensor codes = x[i];
+    if (*x[i].qparams() != output) {
+      codes = add_codes(x[i], Tensor(), requantize(*x[i].qparams(), output, range), output);
+      trace_inner(*this, requantized(i), codes);
     }
+    parts.push_back(codes.detach().set_qparams({}));  // the op takes real numbers; these are exact
   }
   Tensor y = concat(parts);
   y.set_qparams(output);
@@ -46,14 +48,8 @@ ir::ValueId Concat::lower(Lowering& lowering) const {
   for (std::size_t i = 0; i < lowering.inputs.size(); ++i) {
     const ir::Value x = lowering.graph.value(lowering.inputs[i]);
     if (x.qparams == output) continue;
-    const std::string name = message(lowering.name, ".requantize", i);
-    const ir::ValueId id = lowering.graph.add_value({name, DType::kU8, x.shape, output});
-    lowering.graph.add_node(name,
-                            ir::QAdd{.params = requantize_params(x.qparams, output),
-                                     .clamp_min = range.quant_min,
-                                     .clamp_max = range.quant_max},
-                            {lowering.inputs[i]}, id);
-    lowering.inputs[i] = id;
+    lowering.inputs[i] = lowering.emit_inner(requantized(i), requantize(x.qparams, output, range),
+                                             {lowering.inputs[i]}, x.shape, output);
   }
   return lowering.emit(ir::Concat{});
 }

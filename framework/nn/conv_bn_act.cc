@@ -3,7 +3,10 @@
 #include <cmath>
 
 #include "autograd/node.h"
+#include "nn/integer_add.h"
+#include "nn/trace.h"
 #include "nn/twin.h"
+#include "ops/add.h"
 #include "ops/batch_norm.h"
 
 namespace octet {
@@ -37,18 +40,33 @@ ConvBnAct::ConvBnAct(Options options) : o_(options) {
 
 void ConvBnAct::reset_parameters(Initializer& init) {
   const float fan_in = static_cast<float>(weight_.numel() / o_.out);
-  init.uniform(weight_, 1.0f / std::sqrt(fan_in));
+  if (o_.init == ConvInit::kNormalFanOut) {
+    const auto fan_out = static_cast<float>(o_.kernel * o_.kernel * o_.out);
+    init.normal(weight_, std::sqrt(2.0f / fan_out));
+  } else {
+    init.uniform(weight_, 1.0f / std::sqrt(fan_in));
+  }
   if (bias_.defined()) init.uniform(bias_, 1.0f / std::sqrt(fan_in));
   if (o_.norm == Norm::kNone) return;
-  init.constant(gamma_, 1.0f);
+  init.constant(gamma_, o_.initial_gamma);
   init.constant(beta_, 0.0f);
 }
 
 void ConvBnAct::prepare(const QConfig& qconfig) {
   weight_fake_quant_ =
       &add_fake_quantize("weight_fake_quant", TensorRole::kWeight, qconfig.weight, o_.out);
-  activation_fake_quant_ =
-      &add_fake_quantize("activation_fake_quant", TensorRole::kActivation, qconfig.activation);
+  const auto activation = [&](const char* name) {
+    return &add_fake_quantize(name, TensorRole::kActivation, qconfig.activation);
+  };
+  if (o_.shortcut) conv_fake_quant_ = activation("conv_fake_quant");
+  activation_fake_quant_ = activation("activation_fake_quant");
+  if (!o_.shortcut) conv_fake_quant_ = activation_fake_quant_;
+}
+
+void ConvBnAct::check_inputs(Inputs x) const {
+  OCTET_CHECK(x.size() == (o_.shortcut ? 2u : 1u), "takes ",
+              o_.shortcut ? "an input and a shortcut" : "one input", ", got ", x.size(),
+              " tensors");
 }
 
 Tensor ConvBnAct::convolve(const Tensor& x, const Tensor& weight, const Tensor& bias,
@@ -58,25 +76,38 @@ Tensor ConvBnAct::convolve(const Tensor& x, const Tensor& weight, const Tensor& 
       {.stride = o_.stride, .padding = o_.padding, .groups = o_.groups, .activation = activation});
 }
 
-Tensor ConvBnAct::normalize(const Tensor& y) {
+// act(batch_norm(y) + shortcut); no shortcut if undefined.
+Tensor ConvBnAct::normalize(const Tensor& y, const Tensor& shortcut, Act act) {
   BatchNormOptions options = kBatchNorm;
   const bool batch = is_training() && !bn_frozen_;
   options.statistics = batch ? BatchNormStatistics::kBatch : BatchNormStatistics::kRunning;
-  return batch_norm(y, gamma_, beta_, running_mean_, running_var_, options);
+  if (act == Act::kRelu) options.activation = Activation::kRelu;
+  const Tensor z = batch_norm(y, gamma_, beta_, running_mean_, running_var_, options, shortcut);
+  return act == Act::kRelu ? z : activate(z, act);
 }
 
 Tensor ConvBnAct::forward(Inputs x) {
-  const bool fused = o_.norm == Norm::kNone && o_.act == Act::kRelu;
-  Tensor y;
-  if (o_.norm == Norm::kBatch && prepared() && !weight_fake_quant_->per_channel()) {
-    y = forward_folded(x[0]);
-  } else {
-    const Tensor weight = prepared() ? (*weight_fake_quant_)(weight_) : weight_;
-    y = convolve(x[0], weight, bias_, fused ? Activation::kRelu : Activation::kNone);
-    if (o_.norm == Norm::kBatch) y = normalize(y);
+  check_inputs(x);
+  const Tensor shortcut = o_.shortcut ? x[1] : Tensor();
+  if (!prepared()) return conv_norm_act(x[0], shortcut, o_.act);
+  if (!o_.shortcut) return (*activation_fake_quant_)(conv_norm_act(x[0], {}, o_.act));
+  // As in the integer graph: the convolution's output is rounded before the add.
+  const Tensor y = (*conv_fake_quant_)(conv_norm_act(x[0], {}, Act::kNone));
+  return (*activation_fake_quant_)(activate(octet::add(y, shortcut), o_.act));
+}
+
+// act(norm(conv(x)) + shortcut) with the fake-quantized weight of a prepared leaf; no shortcut if
+// undefined.
+Tensor ConvBnAct::conv_norm_act(const Tensor& x, const Tensor& shortcut, Act act) {
+  const bool folded = prepared() && !weight_fake_quant_->per_channel();
+  if (o_.norm == Norm::kBatch && folded) return activate(forward_folded(x), act);
+  const Tensor weight = prepared() ? (*weight_fake_quant_)(weight_) : weight_;
+  if (o_.norm == Norm::kBatch) return normalize(convolve(x, weight, {}), shortcut, act);
+  if (shortcut.defined()) {
+    return activate(octet::add(convolve(x, weight, bias_), shortcut), act);
   }
-  if (!fused) y = activate(y, o_.act);
-  return prepared() ? (*activation_fake_quant_)(y) : y;
+  if (act == Act::kRelu) return convolve(x, weight, bias_, Activation::kRelu);
+  return activate(convolve(x, weight, bias_), act);
 }
 
 // One scale per tensor: the value is that of the quantized convolution, the gradient that of the
@@ -134,8 +165,9 @@ std::vector<float> ConvBnAct::bn_factor() const {
 }
 
 IntegerForm ConvBnAct::integer_form(QParams input) const {
-  const QParams output = activation_fake_quant_->qparams();
-  const QRange clamp = clamp_range(o_.act, output, activation_fake_quant_->range());
+  const QParams output = conv_fake_quant_->qparams();
+  const Act act = o_.shortcut ? Act::kNone : o_.act;
+  const QRange clamp = clamp_range(act, output, conv_fake_quant_->range());
   if (o_.norm == Norm::kNone) {
     const std::vector<float> bias = bias_.defined() ? to_vector(bias_) : std::vector<float>{};
     return make_integer_form({weight_, {}, bias}, *weight_fake_quant_, input, output, clamp);
@@ -149,19 +181,38 @@ IntegerForm ConvBnAct::integer_form(QParams input) const {
   return make_integer_form({folded_weight(), {}, bias}, *weight_fake_quant_, input, output, clamp);
 }
 
+// The add after the convolution.
+ir::QAdd ConvBnAct::integer_add(QParams shortcut) const {
+  const QParams output = activation_fake_quant_->qparams();
+  return make_integer_add(conv_fake_quant_->qparams(), shortcut, output,
+                          clamp_range(o_.act, output, activation_fake_quant_->range()));
+}
+
 Tensor ConvBnAct::forward_codes(Inputs x) const {
-  return conv2d_codes(x[0], integer_form(*x[0].qparams()),
-                      {.stride = o_.stride, .padding = o_.padding, .groups = o_.groups});
+  check_inputs(x);
+  const Tensor y = conv2d_codes(x[0], integer_form(*x[0].qparams()),
+                                {.stride = o_.stride, .padding = o_.padding, .groups = o_.groups});
+  if (!o_.shortcut) return y;
+  trace_inner(*this, "conv", y);
+  return add_codes(y, x[1], integer_add(*x[1].qparams()), activation_fake_quant_->qparams());
 }
 
 ir::ValueId ConvBnAct::lower(Lowering& lowering) const {
   const IntegerForm form = integer_form(lowering.input_qparams());
-  add_constants(lowering.graph, lowering.name, form);
-  return lowering.emit(ir::QConv2d{.stride = o_.stride,
-                                   .padding = o_.padding,
-                                   .groups = o_.groups,
-                                   .clamp_min = form.clamp.quant_min,
-                                   .clamp_max = form.clamp.quant_max});
+  const ir::QConv2d conv{.stride = o_.stride,
+                         .padding = o_.padding,
+                         .groups = o_.groups,
+                         .clamp_min = form.clamp.quant_min,
+                         .clamp_max = form.clamp.quant_max};
+  if (!o_.shortcut) {
+    add_constants(lowering.graph, lowering.name, form);
+    return lowering.emit(conv);
+  }
+  add_constants(lowering.graph, lowering.name + ".conv", form);
+  const ir::QAdd sum = integer_add(lowering.input_qparams(1));
+  lowering.inputs[0] =
+      lowering.emit_inner("conv", conv, {lowering.inputs[0]}, lowering.output_shape(), form.output);
+  return lowering.emit(sum);
 }
 
 }  // namespace octet

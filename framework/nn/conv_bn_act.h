@@ -9,7 +9,15 @@ namespace octet {
 
 enum class Norm { kNone, kBatch };
 
-// Convolution, batch normalization (or a bias) and activation as one layer.
+// Initial weights of a convolution.
+enum class ConvInit {
+  kUniformFanIn,  // on +-1/sqrt(fan_in), PyTorch's default
+  kNormalFanOut,  // standard deviation sqrt(2 / fan_out), as torchvision's ResNets: keeps the
+                  // variance of gradients through ReLUs. He et al. 2015 (arXiv:1502.01852), eq. 14
+};
+
+// Convolution, batch normalization (or a bias), optionally a shortcut, and activation as one layer:
+//   y = act(norm(conv(x)))  or, called with two tensors,  y = act(norm(conv(x)) + shortcut)
 //   [N, H, W, in] -> [N, (H + 2 padding - kernel) / stride + 1, ..., out]
 //   parameters: weight [out, kernel, kernel, in / groups], and bias [out] without batch norm or
 //   bn.weight, bn.bias [out] with it; buffers bn.running_mean, bn.running_var [out].
@@ -18,6 +26,8 @@ enum class Norm { kNone, kBatch };
 // With one scale per tensor the folded weight gamma / sigma w is quantized, with the running sigma,
 // and the batch's sigma enters as a factor on the output.
 //   Krishnamoorthi 2018 (arXiv:1806.08342), sec. 3.2.2.
+// With a shortcut the integer form is two ops, "<name>.conv" (no activation) and the add "<name>",
+// and two quantizers watch activations: conv_fake_quant norm(conv(x)), activation_fake_quant y.
 class ConvBnAct final : public Leaf {
  public:
   struct Options {
@@ -29,7 +39,10 @@ class ConvBnAct final : public Leaf {
     std::int64_t groups = 1;
     Norm norm = Norm::kBatch;
     Act act = Act::kRelu;
-    bool bias = true;  // read only without batch norm, whose beta is the bias
+    bool bias = true;       // read only without batch norm, whose beta is the bias
+    bool shortcut = false;  // takes a second input, of the output's shape
+    ConvInit init = ConvInit::kUniformFanIn;
+    float initial_gamma = 1.0f;  // 0 makes the convolution's part vanish at first
   };
   explicit ConvBnAct(Options options);
 
@@ -42,20 +55,24 @@ class ConvBnAct final : public Leaf {
   Tensor forward_codes(Inputs x) const override;
   void prepare(const QConfig& qconfig) override;
 
+  void check_inputs(Inputs x) const;
+  Tensor conv_norm_act(const Tensor& x, const Tensor& shortcut, Act act);
   Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias,
                   Activation activation = Activation::kNone) const;
-  Tensor normalize(const Tensor& y);
+  Tensor normalize(const Tensor& y, const Tensor& shortcut = Tensor(), Act act = Act::kNone);
   Tensor forward_folded(const Tensor& x);
   Tensor folded_value(const Tensor& x, const Tensor& unfolded);
   Tensor folded_weight() const;
   std::vector<float> bn_factor() const;
   IntegerForm integer_form(QParams input) const;
+  ir::QAdd integer_add(QParams shortcut) const;
 
   Options o_;
   Tensor weight_, bias_;
   Tensor gamma_, beta_, running_mean_, running_var_;
   FakeQuantize* weight_fake_quant_ = nullptr;
-  FakeQuantize* activation_fake_quant_ = nullptr;
+  FakeQuantize* conv_fake_quant_ = nullptr;        // of the convolution; with a shortcut its own,
+  FakeQuantize* activation_fake_quant_ = nullptr;  // otherwise the same as of the result
   bool bn_frozen_ = false;
 };
 

@@ -13,6 +13,12 @@ void Initializer::uniform(Tensor parameter, float bound) {
   for (std::int64_t i = 0; i < parameter.numel(); ++i) x[i] = rng.uniform(-bound, bound);
 }
 
+void Initializer::normal(Tensor parameter, float stddev) {
+  Rng rng(seed_, RngPurpose::kInit, 0, next_++);
+  float* x = parameter.mutable_data();
+  for (std::int64_t i = 0; i < parameter.numel(); ++i) x[i] = stddev * rng.normal();
+}
+
 void Initializer::constant(Tensor parameter, float value) {
   ++next_;
   std::fill_n(parameter.mutable_data(), parameter.numel(), value);

@@ -22,6 +22,7 @@ class Initializer {
  public:
   explicit Initializer(std::uint64_t seed) : seed_(seed) {}
   void uniform(Tensor parameter, float bound);  // on [-bound, bound)
+  void normal(Tensor parameter, float stddev);  // around 0
   void constant(Tensor parameter, float value);
 
  private:
@@ -31,7 +32,8 @@ class Initializer {
 
 // Gives every parameter of the model its initial value, as PyTorch does by default: weights and
 // biases of convolutions and linear layers uniform on +-1/sqrt(fan_in) (kaiming_uniform with a =
-// sqrt(5)), gamma 1, beta 0.
+// sqrt(5)), gamma 1, beta 0; a model may choose otherwise for its convolutions
+// (ConvBnAct::Options).
 //   He et al. 2015 (arXiv:1502.01852), sec. 2.2.
 void initialize(Module& model, std::uint64_t seed);
 

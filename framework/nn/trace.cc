@@ -1,6 +1,7 @@
 #include "nn/trace.h"
 
 #include <unordered_map>
+#include <utility>
 
 #include "autograd/node.h"
 
@@ -23,10 +24,14 @@ class Tracer {
                   "] is called twice in one forward; a layer is one node of the graph, so make two "
                   "layers of it");
     }
-    TraceRecord r{&leaf, name, {}, -1, result};
+    TraceRecord r{&leaf, name, {}, -1, result, std::exchange(inner_, {})};
     for (const Tensor& t : x) r.inputs.push_back(id_of(t));
     r.output = bind(result);
     trace_.records.push_back(std::move(r));
+  }
+
+  void record_inner(std::string name, const Tensor& codes) {
+    inner_.push_back({std::move(name), codes});
   }
 
   Trace finish(const Tensor& result) {
@@ -44,6 +49,7 @@ class Tracer {
   }
 
   Trace trace_;
+  std::vector<NamedTensor> inner_;  // of the call that is running
   std::unordered_map<const void*, int> ids_;
   std::vector<Tensor> kept_;
   int next_ = 0;
@@ -95,6 +101,10 @@ void trace_inputs(const Leaf& leaf, Inputs x) {
 
 void trace_call(Leaf& leaf, Inputs x, const Tensor& result) {
   if (g_tracer != nullptr) g_tracer->record(leaf, x, result);
+}
+
+void trace_inner(const Leaf& leaf, const std::string& suffix, const Tensor& codes) {
+  if (g_tracer != nullptr) g_tracer->record_inner(leaf.full_name() + "." + suffix, codes);
 }
 
 }  // namespace octet

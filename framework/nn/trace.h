@@ -14,6 +14,7 @@ struct TraceRecord {
   std::vector<int> inputs;
   int output = -1;
   Tensor result;
+  std::vector<NamedTensor> inner;  // of the twin of a leaf of several integer ops, see trace_inner
 };
 
 struct Trace {
@@ -30,5 +31,8 @@ Trace trace(Module& model, const Tensor& x);
 // For Leaf::call: the tracer of this thread, if there is one, takes note of a call.
 void trace_inputs(const Leaf& leaf, Inputs x);
 void trace_call(Leaf& leaf, Inputs x, const Tensor& result);
+// For Leaf::forward_codes: notes a tensor within the call that the leaf's integer form has as the
+// value "<leaf>.<suffix>" (Lowering::emit_inner).
+void trace_inner(const Leaf& leaf, const std::string& suffix, const Tensor& codes);
 
 }  // namespace octet

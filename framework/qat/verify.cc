@@ -17,15 +17,17 @@ struct Compared {
   const Tensor* twin;
 };
 
-// Pairs every value of the graph with the twin's tensor of the same name. The pixels are common
-// input; the requantized operands of a concat exist inside its leaf only, and show in its output.
+// Pairs every value of the graph but its pixels, the common input, with the twin's tensor of the
+// same name: a leaf's result, or a tensor within a leaf of several ops.
 std::vector<Compared> match(const ir::Graph& graph, const Trace& twin, const Tensor& input) {
   std::map<std::string, const Tensor*> made;
-  for (const TraceRecord& record : twin.records) made[record.name] = &record.result;
+  for (const TraceRecord& record : twin.records) {
+    made[record.name] = &record.result;
+    for (const NamedTensor& inner : record.inner) made[inner.name] = &inner.tensor;
+  }
   made["input"] = &input;
   std::vector<Compared> pairs;
   for (const ir::Node& node : graph.nodes) {
-    if (node.name.find(".requantize") != std::string::npos) continue;
     const auto it = made.find(node.name);
     OCTET_CHECK(it != made.end(), "[verify] the graph's node \"", node.name,
                 "\" is no layer of the model; the graph was made from another model");

@@ -37,7 +37,8 @@ TEST_CASE(
                        doctest::Contains("fake quantization is off"), Error);
 }
 
-TEST_CASE("convert: one node per leaf, dropout gone, the identity table left out") {
+TEST_CASE(
+    "convert: one node per leaf, two with a shortcut, dropout gone, the identity table left out") {
   EveryLeaf model({});
   randomize(model, 2);
   qat::prepare(model, kImage, {});
@@ -46,9 +47,9 @@ TEST_CASE("convert: one node per leaf, dropout gone, the identity table left out
   std::vector<std::string> names;
   for (const ir::Node& node : graph.nodes) names.push_back(node.name);
   // The first operand of concat has the range of the result, so its codes are copied.
-  CHECK(names == std::vector<std::string>{"stem", "grouped", "join", "depthwise",
-                                          "concat.requantize1", "concat", "wide", "deep", "max",
-                                          "average", "global", "flatten", "fc"});
+  CHECK(names == std::vector<std::string>{"stem", "grouped", "join", "residual.conv", "residual",
+                                          "depthwise", "concat.requantize1", "concat", "wide",
+                                          "deep", "max", "average", "global", "flatten", "fc"});
   CHECK(graph.value(graph.input).qparams == kInput.qparams);
   CHECK(graph.value(graph.output).shape == Shape{5});
   CHECK(graph.model == "net");

@@ -22,7 +22,8 @@ namespace octet::testing {
 
 inline const Shape kImage{8, 8, 3};
 
-// Every leaf; residual, concat, groups, both activations, and a convolution over 576 products.
+// Every leaf; residuals of both kinds, concat, groups, both activations, and a convolution over 576
+// products.
 class EveryLeaf final : public Module {
  public:
   struct Options {
@@ -38,6 +39,9 @@ class EveryLeaf final : public Module {
                                             .groups = 2,
                                             .norm = o.norm,
                                             .act = Act::kNone})),
+        residual_(add<ConvBnAct>(
+            "residual",
+            {.in = 8, .out = 8, .kernel = 3, .padding = 1, .norm = o.norm, .shortcut = true})),
         depthwise_(add<ConvBnAct>("depthwise", {.in = 8,
                                                 .out = 8,
                                                 .kernel = 3,
@@ -58,13 +62,13 @@ class EveryLeaf final : public Module {
  private:
   Tensor forward(const Tensor& x) override {
     const Tensor a = stem_(x);
-    const Tensor b = join_(grouped_(a), a);
+    const Tensor b = residual_(join_(grouped_(a), a), a);
     const Tensor c = concat_(b, depthwise_(b));
     const Tensor d = average_(max_(deep_(wide_(c))));
     return fc_(drop_(flatten_(global_(d))));
   }
 
-  ConvBnAct &stem_, &grouped_, &depthwise_, &wide_, &deep_;
+  ConvBnAct &stem_, &grouped_, &residual_, &depthwise_, &wide_, &deep_;
   AddAct& join_ = add<AddAct>("join", {.act = Act::kNone});
   Concat& concat_ = add<Concat>("concat");
   MaxPool2d& max_ = add<MaxPool2d>("max", {.kernel = 3, .stride = 1, .padding = 1});
@@ -75,21 +79,35 @@ class EveryLeaf final : public Module {
   Linear& fc_ = add<Linear>("fc", {.in = 8, .out = 5});
 };
 
-// One convolution and one linear layer.
+// One convolution and one linear layer, and between them a convolution with a shortcut if wanted.
 class Small final : public Module {
  public:
   struct Options {
     Norm norm = Norm::kBatch;
     Act act = Act::kRelu;
+    bool residual = false;
   };
   explicit Small(Options o)
       : conv_(add<ConvBnAct>("conv",
-                             {.in = 3, .out = 6, .kernel = 3, .norm = o.norm, .act = o.act})) {}
+                             {.in = 3, .out = 6, .kernel = 3, .norm = o.norm, .act = o.act})) {
+    if (!o.residual) return;
+    residual_ = &add<ConvBnAct>("residual", {.in = 6,
+                                             .out = 6,
+                                             .kernel = 3,
+                                             .padding = 1,
+                                             .norm = o.norm,
+                                             .act = o.act,
+                                             .shortcut = true});
+  }
 
  private:
-  Tensor forward(const Tensor& x) override { return fc_(flatten_(conv_(x))); }
+  Tensor forward(const Tensor& x) override {
+    const Tensor y = conv_(x);
+    return fc_(flatten_(residual_ == nullptr ? y : (*residual_)(y, y)));
+  }
 
   ConvBnAct& conv_;
+  ConvBnAct* residual_ = nullptr;
   Flatten& flatten_ = add<Flatten>("flatten");
   Linear& fc_ = add<Linear>("fc", {.in = 216, .out = 4});
 };

@@ -30,9 +30,9 @@ TEST_CASE("parity: a network of every leaf gives the same integers as its graph"
     EveryLeaf model({.norm = norm});
     randomize(model, 3);
     const qat::VerifyReport report = check_parity(model, min_max_qconfig());
-    // 5 convolutions, add, concat, 3 pools, flatten, logits
-    CHECK(report.tensors == 12);
-    const std::int64_t elements = 64 * (8 + 8 + 8 + 8 + 16 + 64) + 16 * 24 + 8 + 8 + 5;
+    // 5 convolutions, add, convolution and its add, concat and an operand, 3 pools, flatten, logits
+    CHECK(report.tensors == 15);
+    const std::int64_t elements = 64 * (8 + 8 + 8 + 2 * 8 + 8 + 8 + 16 + 64) + 16 * 24 + 8 + 8 + 5;
     CHECK(report.elements == 21 * elements);
   }
 }
@@ -148,6 +148,48 @@ TEST_CASE("verify: one weight code or one bias off by one is caught, and named")
   // The other way round: the model moves, the graph stays.
   find(model.named_parameters(), "fc.weight").mutable_data()[7] += 0.01f;
   CHECK(qat::verify(model, graph, pixels, options).mismatched > 0);
+}
+
+TEST_CASE("verify: with a shortcut both tensors of the layer are compared, each under its name") {
+  Small model({.act = Act::kNone, .residual = true});
+  randomize(model, 10);
+  const qat::InputEncoding input = centered_input(3);
+  qat::prepare(model, kImage, min_max_qconfig());
+  calibrate(model, real_images(random_pixels(16, 1), input));
+  const ir::Graph graph = qat::convert(model, convert_options(input));
+  const auto pixels = random_pixels(128, 2);
+  const qat::VerifyOptions options{.input = input};
+  const qat::VerifyReport report = qat::verify(model, graph, pixels, options);
+  CHECK(report.tensors == 5);  // conv, residual.conv, residual, flatten, fc
+  CHECK(report.elements == 128 * (4 * 216 + 4));
+  REQUIRE(report.mismatched == 0);
+
+  for (const char* constant : {"residual.conv.weight", "residual.conv.bias"}) {
+    CAPTURE(constant);
+    ir::Graph mutant = graph;
+    std::byte& low = mutant.constants.at(constant).bytes[0];
+    low = static_cast<std::byte>(static_cast<int>(low) ^ 1);
+    const qat::VerifyReport r = qat::verify(model, mutant, pixels, options);
+    CHECK(r.mismatched > 0);
+    CHECK(r.first_mismatch.starts_with("residual.conv ["));
+  }
+  // The sum alone: its parameters in the graph are proved by Graph::validate, so the model moves.
+  for (const char* buffer :
+       {"residual.activation_fake_quant.zero_point", "residual.activation_fake_quant.scale"}) {
+    CAPTURE(buffer);
+    Tensor t = find(model.named_buffers(), buffer);
+    const Tensor before = t.clone();
+    if (t.dtype() == DType::kI32) {
+      t.mutable_data<std::int32_t>()[0] += 1;
+    } else {
+      t.mutable_data()[0] *= 1.01f;
+    }
+    const qat::VerifyReport r = qat::verify(model, graph, pixels, options);
+    CHECK(r.mismatched > 0);
+    CHECK(r.first_mismatch.starts_with("residual ["));
+    t.copy_from(before);
+  }
+  CHECK(qat::verify(model, graph, pixels, options).mismatched == 0);
 }
 
 TEST_CASE("verify: a graph of another model is an error") {

@@ -59,13 +59,17 @@ TEST_CASE("qat: training from random weights learns, and the integer graph has l
   struct Case {
     Norm norm;
     QScheme weight;
+    bool residual = false;
   };
   for (const Case& c : {Case{Norm::kNone, QScheme::kPerChannelSymmetric},
                         Case{Norm::kBatch, QScheme::kPerChannelSymmetric},
-                        Case{Norm::kBatch, QScheme::kPerTensorSymmetric}}) {
+                        Case{Norm::kBatch, QScheme::kPerTensorSymmetric},
+                        Case{Norm::kBatch, QScheme::kPerChannelSymmetric, true},
+                        Case{Norm::kNone, QScheme::kPerTensorSymmetric, true}}) {
     CAPTURE(static_cast<int>(c.norm));
     CAPTURE(name_of(c.weight));
-    Small model({.norm = c.norm});
+    CAPTURE(c.residual);
+    Small model({.norm = c.norm, .residual = c.residual});
     initialize(model, 1);
     QConfig qconfig;
     qconfig.weight.qscheme = c.weight;
@@ -92,12 +96,19 @@ TEST_CASE("qat: training from random weights learns, and the integer graph has l
 // The twin rounds as training did: only what training cannot know (the rounding of the bias and of
 // an exact tie) may differ, so nearly every code is the same.
 TEST_CASE("qat: with frozen statistics training sees the numbers that the twin computes") {
-  for (const QScheme scheme : {QScheme::kPerChannelSymmetric, QScheme::kPerTensorSymmetric}) {
-    CAPTURE(name_of(scheme));
-    Small model({});
+  struct Case {
+    QScheme weight;
+    bool residual;
+  };
+  for (const Case& c :
+       {Case{QScheme::kPerChannelSymmetric, false}, Case{QScheme::kPerTensorSymmetric, false},
+        Case{QScheme::kPerChannelSymmetric, true}, Case{QScheme::kPerTensorSymmetric, true}}) {
+    CAPTURE(name_of(c.weight));
+    CAPTURE(c.residual);
+    Small model({.residual = c.residual});
     randomize(model, 2);
     QConfig qconfig = min_max_qconfig();
-    qconfig.weight.qscheme = scheme;
+    qconfig.weight.qscheme = c.weight;
     qat::prepare(model, kImage, qconfig);
     const auto pixels = random_pixels(16, 1);
     const Tensor x = real_images(pixels, kInput);
