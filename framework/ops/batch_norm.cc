@@ -6,41 +6,56 @@
 #include <vector>
 
 #include "autograd/node.h"
+#include "base/cpu.h"
 #include "kernels/f32/batch_norm.h"
-#include "ops/add.h"
+#include "ops/elementwise.h"
 #include "ops/scratch.h"
 
 namespace octet {
 namespace {
 
+using kernels::BatchNormShape;
+
 struct BatchNormBackward final : Node {
-  BatchNormStatistics statistics = BatchNormStatistics::kBatch;
-  Tensor x, gamma, mean, inv_std;
+  BatchNormShape shape;
+  bool batch_statistics = true, relu = false;
+  Tensor x;
+  Tensor y;  // with ReLU and a shortcut; without a shortcut x tells where the ReLU let pass
+  Tensor parameters, inv_std;
 
   const char* name() const override { return "BatchNormBackward"; }
 
   std::vector<Tensor> backward(const Tensor& dy) override {
-    const std::int64_t channels = gamma.numel(), rows = x.numel() / channels;
-    Tensor dgamma = Tensor::empty({channels}), dbeta = Tensor::empty({channels}), dx;
-    const bool batch = statistics == BatchNormStatistics::kBatch;
-    if (batch || inputs[1].needs_grad() || inputs[2].needs_grad()) {
-      Scratch scratch(kernels::batch_norm_scratch_floats(rows, channels));
-      kernels::batch_norm_parameter_gradients(rows, channels, x.data(), dy.data(), mean.data(),
-                                              inv_std.data(), dgamma.mutable_data(),
-                                              dbeta.mutable_data(), scratch.data());
-    }
+    Tensor dx, dgamma, dbeta, dshortcut;
+    kernels::BatchNormGradients gradients{.parameters = parameters.data(),
+                                          .inv_std = inv_std.data(),
+                                          .batch_statistics = batch_statistics,
+                                          .relu = relu,
+                                          .x = x.data(),
+                                          .dy = dy.data(),
+                                          .y = y.defined() ? y.data() : nullptr};
     if (inputs[0].needs_grad()) {
       dx = Tensor::empty(x.shape());
-      if (batch) {
-        kernels::batch_norm_data_gradient(rows, channels, x.data(), dy.data(), mean.data(),
-                                          inv_std.data(), gamma.data(), dgamma.data(), dbeta.data(),
-                                          dx.mutable_data());
+      gradients.dx = dx.mutable_data();
+    }
+    if (inputs[1].needs_grad() || inputs[2].needs_grad()) {
+      dgamma = Tensor::empty({shape.channels});
+      dbeta = Tensor::empty({shape.channels});
+      gradients.dgamma = dgamma.mutable_data();
+      gradients.dbeta = dbeta.mutable_data();
+    }
+    if (inputs[3].needs_grad()) {
+      if (relu) {
+        dshortcut = Tensor::empty(x.shape());
+        gradients.dshortcut = dshortcut.mutable_data();
       } else {
-        kernels::batch_norm_data_gradient_constant(rows, channels, dy.data(), inv_std.data(),
-                                                   gamma.data(), dx.mutable_data());
+        dshortcut = dy;
       }
     }
-    return {dx, dgamma, dbeta};
+    Scratch scratch(kernels::batch_norm_backward_scratch_floats(shape));
+    kernels::batch_norm_backward(kernels::select_f32_kernels(process_isa()), shape, gradients,
+                                 scratch.data());
+    return {dx, dgamma, dbeta, dshortcut};
   }
 };
 
@@ -62,8 +77,11 @@ Tensor inverse_std(const Tensor& var, float eps) {
   return inv_std;
 }
 
-Tensor normalize(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
-                 Tensor running_var, BatchNormOptions options) {
+}  // namespace
+
+Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
+                  Tensor running_var, BatchNormOptions options, const Tensor& shortcut) {
+  check_values("batch_norm", x);
   OCTET_CHECK(x.rank() >= 1 && x.numel() > 0,
               "[batch_norm] expects x [..., C] with extents of at least 1, got ", x.shape());
   const std::int64_t channels = x.dim(x.rank() - 1), rows = x.numel() / channels;
@@ -75,50 +93,52 @@ Tensor normalize(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tenso
     OCTET_CHECK(vector.second->shape() == Shape{channels}, "[batch_norm] ", vector.first,
                 " expects shape [", channels, "], got ", vector.second->shape());
   }
+  if (shortcut.defined()) {
+    check_values("batch_norm", shortcut);
+    OCTET_CHECK(shortcut.shape() == x.shape(), "[batch_norm] shortcut expects the shape of x, ",
+                x.shape(), ", got ", shortcut.shape());
+  }
   const bool batch = options.statistics == BatchNormStatistics::kBatch;
   OCTET_CHECK(!batch || rows >= 2, "[batch_norm] batch statistics need at least 2 rows, got ",
               x.shape());
 
-  Tensor mean, inv_std;
+  const kernels::F32Kernels& isa = kernels::select_f32_kernels(process_isa());
+  const BatchNormShape shape{rows, channels};
+  Tensor mean = running_mean, inv_std;
   if (batch) {
     mean = Tensor::empty({channels});
     Tensor var = Tensor::empty({channels});
-    Scratch scratch(kernels::batch_norm_scratch_floats(rows, channels));
-    kernels::batch_norm_statistics(rows, channels, x.data(), mean.mutable_data(),
-                                   var.mutable_data(), scratch.data());
+    Scratch scratch(static_cast<std::size_t>(shape.chunks() * shape.partial_floats()));
+    kernels::batch_norm_statistics(isa, shape, x.data(), mean.mutable_data(), var.mutable_data(),
+                                   scratch.data());
     inv_std = inverse_std(var, options.eps);
     const double count = static_cast<double>(rows);
     update_running(running_mean, mean, options.momentum, 1.0f);
     update_running(running_var, var, options.momentum, static_cast<float>(count / (count - 1.0)));
   } else {
-    mean = running_mean.clone();  // the caller may update it before backward
     inv_std = inverse_std(running_var, options.eps);
   }
+  // A copy: the caller may change gamma, beta and the running statistics before backward.
+  Tensor parameters = Tensor::empty({3, shape.lanes()});
+  kernels::batch_norm_parameters(shape, mean.data(), inv_std.data(), gamma.data(), beta.data(),
+                                 parameters.mutable_data());
+  const bool relu = options.activation == Activation::kRelu;
   Tensor y = Tensor::empty(x.shape());
-  kernels::batch_norm_apply(rows, channels, x.data(), mean.data(), inv_std.data(), gamma.data(),
-                            beta.data(), y.mutable_data());
-  if (should_record({x, gamma, beta})) {
+  kernels::batch_norm_forward(isa, shape, parameters.data(), x.data(),
+                              shortcut.defined() ? shortcut.data() : nullptr, relu,
+                              y.mutable_data());
+  if (should_record({x, gamma, beta, shortcut})) {
     auto node = std::make_shared<BatchNormBackward>();
-    node->statistics = options.statistics;
+    node->shape = shape;
+    node->batch_statistics = batch;
+    node->relu = relu;
     node->x = x.detach();
-    node->gamma = gamma.detach();
-    node->mean = mean;
+    if (relu && shortcut.defined()) node->y = y.detach();
+    node->parameters = parameters;
     node->inv_std = inv_std;
-    attach(y, {x, gamma, beta}, std::move(node));
+    attach(y, {x, gamma, beta, shortcut}, std::move(node));
   }
   return y;
-}
-
-}  // namespace
-
-Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
-                  Tensor running_var, BatchNormOptions options, const Tensor& shortcut) {
-  OCTET_CHECK(!shortcut.defined() || shortcut.shape() == x.shape(),
-              "[batch_norm] shortcut expects the shape of x, ", x.shape(), ", got ",
-              shortcut.shape());
-  Tensor y = normalize(x, gamma, beta, running_mean, running_var, options);
-  if (shortcut.defined()) y = add(y, shortcut);
-  return options.activation == Activation::kRelu ? relu(y) : y;
 }
 
 }  // namespace octet

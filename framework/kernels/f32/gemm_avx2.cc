@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "kernels/f32/batch_norm_rows.h"
 #include "kernels/f32/gemm_tile.h"
 #include "kernels/f32/im2col_rows.h"
 
@@ -28,6 +29,8 @@ struct Vector8 {
   static Reg load(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
   static void store(float* p, Reg r) { _mm256_storeu_ps(p, r); }
   static void store(float* p, Reg r, Mask m) { _mm256_maskstore_ps(p, m, r); }
+  static void stream(float* p, Reg r) { _mm256_stream_ps(p, r); }
+  static void stream_end() { _mm_sfence(); }
   static Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
   static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
   static Reg relu(Reg r) { return _mm256_max_ps(zero(), r); }
@@ -51,6 +54,19 @@ void f32_col2im_avx2(const Im2colArgs& args, const float* columns, float* x) {
 void f32_relu_backward_avx2(std::int64_t rows, std::int64_t columns, std::ptrdiff_t stride,
                             const float* y, const float* dy, float* masked) {
   relu_backward<Vector8>(rows, columns, stride, y, dy, masked);
+}
+
+void f32_batch_norm_statistics_avx2(std::int64_t count, std::int64_t lanes, const float* x,
+                                    float* partial) {
+  batch_norm_statistics<Vector8>(count, lanes, x, partial);
+}
+
+void f32_batch_norm_forward_avx2(const BatchNormForwardArgs& args) {
+  batch_norm_forward<Vector8>(args);
+}
+
+void f32_batch_norm_backward_avx2(const BatchNormBackwardArgs& args) {
+  batch_norm_backward<Vector8>(args);
 }
 
 }  // namespace octet::kernels

@@ -1,5 +1,6 @@
 #include <immintrin.h>
 
+#include "kernels/f32/batch_norm_rows.h"
 #include "kernels/f32/gemm_tile.h"
 #include "kernels/f32/im2col_rows.h"
 
@@ -54,6 +55,8 @@ struct Vector16 {
   static Reg load(const float* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
   static void store(float* p, Reg r) { _mm512_storeu_ps(p, r); }
   static void store(float* p, Reg r, Mask m) { _mm512_mask_storeu_ps(p, m, r); }
+  static void stream(float* p, Reg r) { _mm512_stream_ps(p, r); }
+  static void stream_end() { _mm_sfence(); }
   static Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
   static Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
   static Reg relu(Reg r) { return _mm512_max_ps(zero(), r); }
@@ -77,6 +80,19 @@ void f32_col2im_avx512(const Im2colArgs& args, const float* columns, float* x) {
 void f32_relu_backward_avx512(std::int64_t rows, std::int64_t columns, std::ptrdiff_t stride,
                               const float* y, const float* dy, float* masked) {
   relu_backward<Vector16>(rows, columns, stride, y, dy, masked);
+}
+
+void f32_batch_norm_statistics_avx512(std::int64_t count, std::int64_t lanes, const float* x,
+                                      float* partial) {
+  batch_norm_statistics<Vector16>(count, lanes, x, partial);
+}
+
+void f32_batch_norm_forward_avx512(const BatchNormForwardArgs& args) {
+  batch_norm_forward<Vector16>(args);
+}
+
+void f32_batch_norm_backward_avx512(const BatchNormBackwardArgs& args) {
+  batch_norm_backward<Vector16>(args);
 }
 
 }  // namespace octet::kernels

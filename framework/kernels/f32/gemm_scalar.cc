@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "kernels/f32/batch_norm_rows.h"
 #include "kernels/f32/gemm_tile.h"
 #include "kernels/f32/im2col_rows.h"
 
@@ -23,6 +24,8 @@ struct Vector1 {
   static Reg load(const float* p, Mask) { return *p; }
   static void store(float* p, Reg r) { *p = r; }
   static void store(float* p, Reg r, Mask) { *p = r; }
+  static void stream(float* p, Reg r) { *p = r; }
+  static void stream_end() {}
   static Reg fma(Reg a, Reg b, Reg c) { return std::fma(a, b, c); }
   static Reg add(Reg a, Reg b) { return a + b; }
   static Reg relu(Reg r) { return 0.0f > r ? 0.0f : r; }
@@ -44,6 +47,19 @@ void f32_col2im_scalar(const Im2colArgs& args, const float* columns, float* x) {
 void f32_relu_backward_scalar(std::int64_t rows, std::int64_t columns, std::ptrdiff_t stride,
                               const float* y, const float* dy, float* masked) {
   relu_backward<Vector1>(rows, columns, stride, y, dy, masked);
+}
+
+void f32_batch_norm_statistics_scalar(std::int64_t count, std::int64_t lanes, const float* x,
+                                      float* partial) {
+  batch_norm_statistics<Vector1>(count, lanes, x, partial);
+}
+
+void f32_batch_norm_forward_scalar(const BatchNormForwardArgs& args) {
+  batch_norm_forward<Vector1>(args);
+}
+
+void f32_batch_norm_backward_scalar(const BatchNormBackwardArgs& args) {
+  batch_norm_backward<Vector1>(args);
 }
 
 }  // namespace octet::kernels

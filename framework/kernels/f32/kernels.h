@@ -3,6 +3,7 @@
 #include <span>
 
 #include "base/cpu.h"
+#include "kernels/f32/batch_norm_args.h"
 #include "kernels/f32/gemm.h"
 
 namespace octet::kernels {
@@ -15,6 +16,9 @@ struct F32Kernels {
   Im2colFunction im2col;
   Col2imFunction col2im;
   ReluBackwardFunction relu_backward;
+  BatchNormStatisticsFunction batch_norm_statistics;
+  BatchNormForwardFunction batch_norm_forward;
+  BatchNormBackwardFunction batch_norm_backward;
 };
 
 // All that this build has, scalar first. Which of them may run: cpu_supports(kernels.isa).
