@@ -63,13 +63,19 @@ bool detect(Isa isa) {
   }
   return false;
 }
+
+bool detect_avx512_bf16() { return detect(Isa::kAvx512Vnni) && bit(cpuid(7, 1).eax, 5); }
 #elif defined(__aarch64__)
 bool detect(Isa isa) {
   if (isa == Isa::kNeonDot) return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
   return isa == Isa::kScalar;
 }
+
+bool detect_avx512_bf16() { return false; }
 #else
 bool detect(Isa isa) { return isa == Isa::kScalar; }
+
+bool detect_avx512_bf16() { return false; }
 #endif
 
 std::string list_of(const std::vector<Isa>& isas) {
@@ -105,6 +111,11 @@ bool cpu_supports(Isa isa) {
       detect(Isa::kScalar), detect(Isa::kAvx2), detect(Isa::kAvxVnni), detect(Isa::kAvx512Vnni),
       detect(Isa::kNeonDot)};
   return supported[static_cast<std::size_t>(isa)];
+}
+
+bool cpu_has_avx512_bf16() {
+  static const bool has = detect_avx512_bf16();
+  return has;
 }
 
 std::vector<Isa> supported_isas() {

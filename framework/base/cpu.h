@@ -21,6 +21,10 @@ Isa isa_from_name(std::string_view name);
 // F, BW, DQ, VL.
 bool cpu_supports(Isa isa);
 
+// Whether this CPU has AVX-512 BF16 (vdpbf16ps) beside kAvx512Vnni. No instruction set of its own:
+// it decides neither integer nor float32 kernels.
+bool cpu_has_avx512_bf16();
+
 // All that this CPU can run, scalar first.
 std::vector<Isa> supported_isas();
 

@@ -45,6 +45,7 @@ class ConvBnAct final : public Leaf {
     float initial_gamma = 1.0f;  // 0 makes the convolution's part vanish at first
   };
   explicit ConvBnAct(Options options);
+  const Options& options() const { return o_; }
 
   ir::ValueId lower(Lowering& lowering) const override;
   void reset_parameters(Initializer& init) override;

@@ -19,6 +19,7 @@ class Linear final : public Leaf {
     bool bias = true;
   };
   explicit Linear(Options options);
+  const Options& options() const { return o_; }
 
   ir::ValueId lower(Lowering& lowering) const override;
   void make_logits() override;

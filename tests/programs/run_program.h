@@ -34,12 +34,13 @@ class Workplace {
  public:
   std::filesystem::path operator/(const std::string& name) const { return folder_ / name; }
 
-  // A line for the shell, in which train and eval_ are the programs: run("train --help"). (eval is
-  // a word of the shell.)
+  // A line for the shell, in which train, eval_ and bench are the programs: run("train --help").
+  // (eval is a word of the shell.)
   Outcome run(const std::string& line) const {
     const std::string command = "cd " + folder_.path() +
                                 " && TRAIN='" OCTET_TRAIN "' && train() { '" OCTET_TRAIN
-                                "' \"$@\"; } && eval_() { '" OCTET_EVAL "' \"$@\"; } && { " +
+                                "' \"$@\"; } && eval_() { '" OCTET_EVAL
+                                "' \"$@\"; } && bench() { '" OCTET_BENCH "' \"$@\"; } && { " +
                                 line + "; } >.out 2>.err </dev/null";
     const int status = std::system(command.c_str());
     Outcome outcome{.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
