@@ -29,7 +29,7 @@ struct ConvolutionBackward final : Node {
     Tensor dx, dw, db;
     if (inputs[0].needs_grad()) {
       dx = Tensor::empty(x.shape());
-      Scratch scratch(conv2d_data_gradient_scratch_floats(shape));
+      Scratch scratch(conv2d_data_gradient_scratch_floats(shape, gradient));
       conv2d_data_gradient(isa, shape, gradient, weight.data(), dx.mutable_data(), scratch.data());
     }
     if (inputs[2].needs_grad()) db = Tensor::empty({shape.out});
@@ -39,9 +39,8 @@ struct ConvolutionBackward final : Node {
       conv2d_weight_gradient(isa, shape, x.data(), gradient, dw.mutable_data(), scratch.data(),
                              db.defined() ? db.mutable_data() : nullptr);
     } else if (db.defined()) {
-      const std::int64_t rows = dy.numel() / shape.out;
-      Scratch scratch(kernels::column_sums_scratch_floats(rows, shape.out));
-      column_sums(isa, rows, shape.out, gradient, db.mutable_data(), scratch.data());
+      Scratch scratch(conv2d_bias_gradient_scratch_floats(shape));
+      conv2d_bias_gradient(isa, shape, gradient, db.mutable_data(), scratch.data());
     }
     return {dx, dw, db};
   }
@@ -57,7 +56,8 @@ Tensor convolution(const char* node_name, const Conv2dShape& shape, const Tensor
   {
     Scratch scratch(conv2d_forward_scratch_floats(shape));
     conv2d_forward(kernels::select_f32_kernels(process_isa()), shape, x.data(), weight.data(),
-                   bias.defined() ? bias.data() : nullptr, y.mutable_data(), scratch.data(), relu);
+                   bias.defined() ? bias.data() : nullptr, y.mutable_data(), scratch.data(),
+                   {.relu = relu});
   }
   if (should_record({x, weight, bias})) {
     auto node = std::make_shared<ConvolutionBackward>();

@@ -5,50 +5,58 @@
 #include "kernels/f32/gemm.h"
 #include "kernels/f32/kernels.h"
 
-// Convolution and its gradients as matrix products over pieces of the im2col matrix that stay in
-// cache; linear layers are the 1x1 case. Every function runs on num_threads() threads, and its
-// result is the same for any number of them and for any instruction set. `scratch` is 64-byte
-// aligned memory of as many floats as the function's *_scratch_floats says, under the same number
-// of threads; its content does not matter.
+// Convolution and its gradients without an im2col matrix: the operands of the matrix products are
+// read from the maps themselves (tap_product.h). Linear layers are the case of one pixel. Every
+// function runs on num_threads() threads, and its result is the same for any number of them and for
+// any instruction set. `scratch` is 64-byte aligned memory of as many floats as the function's
+// *_scratch_floats says, under the same number of threads; its content does not matter.
 //
 //   x, dx: [batch, height, width, in]     weight, dw: [out, kernel_h, kernel_w, in / groups]
-//   y, dy: [batch, out_height, out_width, out]     bias: [out] or null
+//   y, dy: [batch, out_height, out_width, out]     bias, db: [out] or null
 namespace octet::kernels {
 
-// y = conv(x, weight) + bias: one chain over the taps, started at the bias. With `relu` y is then
-// max(y, 0), the ReLU of ops/activation.h.
-std::size_t conv2d_forward_scratch_floats(const Conv2dShape& shape);
-void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const float* x,
-                    const float* weight, const float* bias, float* y, float* scratch,
-                    bool relu = false);
-
-// The gradient of the convolution's output. After a ReLU, whose result y was: dy where y > 0, else
-// 0; taken piece by piece where it is used, and never written as a whole.
-struct OutputGradient {
-  const float* dy;
-  const float* y;  // null where there was no ReLU
-
-  OutputGradient(const float* dy_, const float* y_ = nullptr) : dy(dy_), y(y_) {}
+// What follows the convolution in the same pass.
+struct ConvolutionTail {
+  bool relu = false;  // max(y, 0), the ReLU of ops/activation.h
+  // Then max-pool of 2x2 windows with stride 2: y is [batch, out_height / 2, out_width / 2, out].
+  bool halve = false;
+  std::uint8_t* cells = nullptr;  // as y: which cell of the window won (kernels.halve), or null
 };
 
-// dx: for each output pixel and tap one chain over the output channels; their sum in ascending
-// order of the output pixel.
-std::size_t conv2d_data_gradient_scratch_floats(const Conv2dShape& shape);
+// y = conv(x, weight) + bias: one chain over the taps inside the image, started at the bias.
+std::size_t conv2d_forward_scratch_floats(const Conv2dShape& shape, ConvolutionTail tail = {});
+void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const float* x,
+                    const float* weight, const float* bias, float* y, float* scratch,
+                    ConvolutionTail tail = {});
+
+// The gradient of the convolution's output, from that of the tail's: dy where the cell won and y >
+// 0, else 0. Taken piece by piece where it is used, and never written as a whole.
+struct OutputGradient {
+  const float* dy;
+  const float* y = nullptr;             // the result, where a ReLU made it
+  const std::uint8_t* cells = nullptr;  // where a max-pool followed; dy and y are then of its size
+
+  OutputGradient(const float* dy_, const float* y_ = nullptr, const std::uint8_t* cells_ = nullptr)
+      : dy(dy_), y(y_), cells(cells_) {}
+};
+
+// dx: one chain over the output pixels that the input pixel took part in, in ascending order, and
+// the channels of each.
+std::size_t conv2d_data_gradient_scratch_floats(const Conv2dShape& shape, OutputGradient gradient);
 void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& shape,
                           OutputGradient gradient, const float* weight, float* dx, float* scratch);
 
 // dw: one chain over the output pixels of each group of output rows; the groups, whose number is a
-// function of the shape, are added in order. With db also the bias' gradient, column_sums over the
-// output pixels: the output gradient is then read, and masked, only once.
+// function of the shape, are added in order. With db also the bias' gradient: the output
+// gradient is then read, and masked, only once.
 std::size_t conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape);
 void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& shape, const float* x,
                             OutputGradient gradient, float* dw, float* scratch,
                             float* db = nullptr);
 
-// sums[j] = sum over i of gradient[i, j], [rows, columns]: chunks of 128 rows in float, added in
-// order in double. The gradient of a bias.
-std::size_t column_sums_scratch_floats(std::int64_t rows, std::int64_t columns);
-void column_sums(const F32Kernels& kernels, std::int64_t rows, std::int64_t columns,
-                 OutputGradient gradient, float* sums, float* scratch);
+// db: the sum over the output pixels; chunks of 128 in float, added in order in double.
+std::size_t conv2d_bias_gradient_scratch_floats(const Conv2dShape& shape);
+void conv2d_bias_gradient(const F32Kernels& kernels, const Conv2dShape& shape,
+                          OutputGradient gradient, float* db, float* scratch);
 
 }  // namespace octet::kernels

@@ -3,10 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 
-// The float matrix product under all training kernels, and the two rearrangements that turn a
-// convolution into it. One implementation per instruction set (kernels.inc); their results are
-// equal with ==. This header is seen by files that are compiled for one instruction set, hence no
-// standard containers and nothing that emits code.
+// The float matrix product under all training kernels, and what convolutions need beside it. One
+// implementation per instruction set (kernels.inc); their results are equal with ==. This header is
+// seen by files that are compiled for one instruction set, hence no standard containers and nothing
+// that emits code.
 namespace octet::kernels {
 
 // c[i, j] = init[i, j] + sum over k of a[i, k] * b[k, j], as the chain acc = fma(a, b, acc) with k
@@ -19,6 +19,10 @@ namespace octet::kernels {
 // same bias. m, n, k >= 1. a and b do not overlap c.
 // With runs > 1 the chain has runs * k links: run r takes a at a + r * a_run, b at b + r * b_run.
 // That is how a convolution reads its kernel rows from the image itself.
+// With row_groups > 1 there are row_groups * m rows: row i of group g is read at a + g * a_group +
+// i
+// * a_row, and written at c + (g * m + i) * c_row; init likewise. That is how a weight gradient
+// reads all taps of a pixel from the image itself.
 // With `relu` what is written is max(c, 0), and -0.0 and NaN as they are.
 struct GemmF32Args {
   std::int64_t m = 0, n = 0, k = 0;
@@ -32,6 +36,8 @@ struct GemmF32Args {
   std::ptrdiff_t c_row = 0;
   std::int64_t runs = 1;
   std::ptrdiff_t a_run = 0, b_run = 0;
+  std::int64_t row_groups = 1;
+  std::ptrdiff_t a_group = 0;
   bool relu = false;
 };
 
@@ -53,27 +59,26 @@ struct Conv2dShape {
   constexpr std::int64_t taps() const { return kernel_h * kernel_w * in_per_group(); }
 };
 
-// Rows of output pixels [first, last) of the whole batch (row r is row r % out_height() of image r
-// / out_height()), as a matrix: pixel p, tap t at columns[p * stride + t], t in the order
-// [kernel_h] [kernel_w][in / groups] of one group. Taps outside the image are zeros.
-struct Im2colArgs {
-  Conv2dShape shape;
-  std::int64_t group = 0, first_row = 0, last_row = 0;
-  std::ptrdiff_t column_stride = 0;  // >= shape.taps()
-};
-
 using GemmF32Function = void (*)(const GemmF32Args&);
-// Reads x, the whole batch; writes columns, and up to kColumnSlack floats beyond the last one.
-constexpr std::ptrdiff_t kColumnSlack = 16;
-using Im2colFunction = void (*)(const Im2colArgs&, const float* x, float* columns);
-// The adjoint of im2col: adds every column element to the element of x that it came from. Each
-// element of x receives its summands in ascending order of the output pixel.
-using Col2imFunction = void (*)(const Im2colArgs&, const float* columns, float* x);
-
 // The gradient through a ReLU whose result was y: masked[i, j] = y[i, j] > 0 ? dy[i, j] : 0.
 //   y, dy: [rows, columns] with `stride` floats from row to row      masked: [rows, columns]
 using ReluBackwardFunction = void (*)(std::int64_t rows, std::int64_t columns,
                                       std::ptrdiff_t stride, const float* y, const float* dy,
                                       float* masked);
+
+// Max-pool of windows of 2x2 with stride 2 over `rows` rows of windows: the largest of each window,
+// and where `cells` is not null which of its cells, row by row, that was: the first of equal ones.
+// A NaN wins.
+//   x: [2 * rows, width, channels]      y, cells: [rows, width / 2, channels]
+using HalveFunction = void (*)(std::int64_t rows, std::int64_t width, std::int64_t channels,
+                               const float* x, float* y, std::uint8_t* cells);
+
+// The gradient of one row of x: dy where `cells` names a cell in it, else 0; with y not null also 0
+// where y is not positive, the gradient of a ReLU before the pool.
+//   cell: of the row's first cell in a window, 0 or 2      dx: [width, channels]
+//   dy, y, cells: [width / 2, channels]
+using HalveBackwardFunction = void (*)(std::int64_t width, std::int64_t channels, int cell,
+                                       const float* dy, const float* y, const std::uint8_t* cells,
+                                       float* dx);
 
 }  // namespace octet::kernels

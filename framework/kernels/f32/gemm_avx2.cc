@@ -1,8 +1,10 @@
 #include <immintrin.h>
 
+#include <cstring>
+
 #include "kernels/f32/batch_norm_rows.h"
 #include "kernels/f32/gemm_tile.h"
-#include "kernels/f32/im2col_rows.h"
+#include "kernels/f32/halve_rows.h"
 
 namespace octet::kernels {
 namespace {
@@ -14,14 +16,11 @@ struct Vector8 {
   using Narrow = Vector8;
   static constexpr int kWidth = 8;
   static constexpr int kMaxVectors = 2;
-  static constexpr int max_rows(int vectors) { return vectors == 1 ? 12 : 6; }
+  static constexpr int max_rows(int vectors, bool) { return vectors == 1 ? 12 : 6; }
 
   static Mask mask(std::int64_t n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-  }
-  static Mask mask(std::int64_t low, std::int64_t high) {
-    return _mm256_andnot_si256(mask(low), mask(high));
   }
   static Reg zero() { return _mm256_setzero_ps(); }
   static Reg broadcast(const float* p) { return _mm256_broadcast_ss(p); }
@@ -37,19 +36,37 @@ struct Vector8 {
   static Reg where_positive(Reg y, Reg r) {
     return _mm256_and_ps(_mm256_cmp_ps(y, zero(), _CMP_GT_OQ), r);
   }
+
+  using Wins = __m256;
+  using Cells = __m256i;
+  static Wins larger(Reg v, Reg best) {
+    return _mm256_or_ps(_mm256_cmp_ps(v, best, _CMP_GT_OQ), _mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+  }
+  static Reg select(Wins w, Reg a, Reg b) { return _mm256_blendv_ps(b, a, w); }
+  static Cells select(Wins w, Cells a, Cells b) {
+    return _mm256_blendv_epi8(b, a, _mm256_castps_si256(w));
+  }
+  static Cells cells(int k) { return _mm256_set1_epi32(k); }
+  static Wins equal(Cells c, int k) { return _mm256_castsi256_ps(_mm256_cmpeq_epi32(c, cells(k))); }
+  static Cells load_cells(const std::uint8_t* p, std::int64_t n) {
+    std::int64_t bytes = 0;
+    std::memcpy(&bytes, p, static_cast<std::size_t>(n));
+    return _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes));
+  }
+  static void store_cells(std::uint8_t* p, Cells c, std::int64_t n) {
+    const __m256i lows =
+        _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12,
+                         -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    const __m256i halves = _mm256_shuffle_epi8(c, lows);
+    const std::int64_t bytes = _mm_cvtsi128_si64(
+        _mm_unpacklo_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1)));
+    std::memcpy(p, &bytes, static_cast<std::size_t>(n));
+  }
 };
 
 }  // namespace
 
 void f32_gemm_avx2(const GemmF32Args& args) { gemm<Vector8>(args); }
-
-void f32_im2col_avx2(const Im2colArgs& args, const float* x, float* columns) {
-  im2col<Vector8>(args, x, columns);
-}
-
-void f32_col2im_avx2(const Im2colArgs& args, const float* columns, float* x) {
-  col2im<Vector8>(args, columns, x);
-}
 
 void f32_relu_backward_avx2(std::int64_t rows, std::int64_t columns, std::ptrdiff_t stride,
                             const float* y, const float* dy, float* masked) {
@@ -67,6 +84,16 @@ void f32_batch_norm_forward_avx2(const BatchNormForwardArgs& args) {
 
 void f32_batch_norm_backward_avx2(const BatchNormBackwardArgs& args) {
   batch_norm_backward<Vector8>(args);
+}
+
+void f32_halve_avx2(std::int64_t rows, std::int64_t width, std::int64_t channels, const float* x,
+                    float* y, std::uint8_t* cells) {
+  halve<Vector8>(rows, width, channels, x, y, cells);
+}
+
+void f32_halve_backward_avx2(std::int64_t width, std::int64_t channels, int cell, const float* dy,
+                             const float* y, const std::uint8_t* cells, float* dx) {
+  halve_backward<Vector8>(width, channels, cell, dy, y, cells, dx);
 }
 
 }  // namespace octet::kernels

@@ -2,7 +2,7 @@
 
 #include "kernels/f32/batch_norm_rows.h"
 #include "kernels/f32/gemm_tile.h"
-#include "kernels/f32/im2col_rows.h"
+#include "kernels/f32/halve_rows.h"
 
 namespace octet::kernels {
 namespace {
@@ -15,12 +15,9 @@ struct Vector8 {
   using Narrow = Vector8;
   static constexpr int kWidth = 8;
   static constexpr int kMaxVectors = 1;
-  static constexpr int max_rows(int) { return 12; }
+  static constexpr int max_rows(int, bool unit_rows) { return unit_rows ? 28 : 12; }
 
   static Mask mask(std::int64_t n) { return static_cast<Mask>((1u << n) - 1); }
-  static Mask mask(std::int64_t low, std::int64_t high) {
-    return static_cast<Mask>((1u << high) - (1u << low));
-  }
   static Reg zero() { return _mm256_setzero_ps(); }
   static Reg broadcast(const float* p) { return _mm256_set1_ps(*p); }
   static Reg load(const float* p) { return _mm256_loadu_ps(p); }
@@ -33,6 +30,23 @@ struct Vector8 {
   static Reg where_positive(Reg y, Reg r) {
     return _mm256_maskz_mov_ps(_mm256_cmp_ps_mask(y, zero(), _CMP_GT_OQ), r);
   }
+
+  using Wins = __mmask8;
+  using Cells = __m256i;
+  static Wins larger(Reg v, Reg best) {
+    return static_cast<Wins>(_mm256_cmp_ps_mask(v, best, _CMP_GT_OQ) |
+                             _mm256_cmp_ps_mask(v, v, _CMP_UNORD_Q));
+  }
+  static Reg select(Wins w, Reg a, Reg b) { return _mm256_mask_blend_ps(w, b, a); }
+  static Cells select(Wins w, Cells a, Cells b) { return _mm256_mask_blend_epi32(w, b, a); }
+  static Cells cells(int k) { return _mm256_set1_epi32(k); }
+  static Wins equal(Cells c, int k) { return _mm256_cmpeq_epi32_mask(c, cells(k)); }
+  static Cells load_cells(const std::uint8_t* p, std::int64_t n) {
+    return _mm256_cvtepu8_epi32(_mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << n) - 1), p));
+  }
+  static void store_cells(std::uint8_t* p, Cells c, std::int64_t n) {
+    _mm_mask_storeu_epi8(p, static_cast<__mmask16>((1u << n) - 1), _mm256_cvtepi32_epi8(c));
+  }
 };
 
 // 32 registers: 24 accumulators (12 in the narrowest tile), up to 4 vectors of b; broadcasts are
@@ -43,12 +57,11 @@ struct Vector16 {
   using Narrow = Vector8;
   static constexpr int kWidth = 16;
   static constexpr int kMaxVectors = 4;
-  static constexpr int max_rows(int vectors) { return vectors <= 2 ? 12 : vectors == 3 ? 8 : 6; }
+  static constexpr int max_rows(int vectors, bool) {
+    return vectors <= 2 ? 12 : vectors == 3 ? 8 : 6;
+  }
 
   static Mask mask(std::int64_t n) { return static_cast<Mask>((1u << n) - 1); }
-  static Mask mask(std::int64_t low, std::int64_t high) {
-    return static_cast<Mask>((1u << high) - (1u << low));
-  }
   static Reg zero() { return _mm512_setzero_ps(); }
   static Reg broadcast(const float* p) { return _mm512_set1_ps(*p); }
   static Reg load(const float* p) { return _mm512_loadu_ps(p); }
@@ -63,19 +76,28 @@ struct Vector16 {
   static Reg where_positive(Reg y, Reg r) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y, zero(), _CMP_GT_OQ), r);
   }
+
+  using Wins = __mmask16;
+  using Cells = __m512i;
+  static Wins larger(Reg v, Reg best) {
+    return static_cast<Wins>(_mm512_cmp_ps_mask(v, best, _CMP_GT_OQ) |
+                             _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q));
+  }
+  static Reg select(Wins w, Reg a, Reg b) { return _mm512_mask_blend_ps(w, b, a); }
+  static Cells select(Wins w, Cells a, Cells b) { return _mm512_mask_blend_epi32(w, b, a); }
+  static Cells cells(int k) { return _mm512_set1_epi32(k); }
+  static Wins equal(Cells c, int k) { return _mm512_cmpeq_epi32_mask(c, cells(k)); }
+  static Cells load_cells(const std::uint8_t* p, std::int64_t n) {
+    return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(static_cast<__mmask16>((1u << n) - 1), p));
+  }
+  static void store_cells(std::uint8_t* p, Cells c, std::int64_t n) {
+    _mm_mask_storeu_epi8(p, static_cast<__mmask16>((1u << n) - 1), _mm512_cvtepi32_epi8(c));
+  }
 };
 
 }  // namespace
 
 void f32_gemm_avx512(const GemmF32Args& args) { gemm<Vector16>(args); }
-
-void f32_im2col_avx512(const Im2colArgs& args, const float* x, float* columns) {
-  im2col<Vector16>(args, x, columns);
-}
-
-void f32_col2im_avx512(const Im2colArgs& args, const float* columns, float* x) {
-  col2im<Vector16>(args, columns, x);
-}
 
 void f32_relu_backward_avx512(std::int64_t rows, std::int64_t columns, std::ptrdiff_t stride,
                               const float* y, const float* dy, float* masked) {
@@ -93,6 +115,16 @@ void f32_batch_norm_forward_avx512(const BatchNormForwardArgs& args) {
 
 void f32_batch_norm_backward_avx512(const BatchNormBackwardArgs& args) {
   batch_norm_backward<Vector16>(args);
+}
+
+void f32_halve_avx512(std::int64_t rows, std::int64_t width, std::int64_t channels, const float* x,
+                      float* y, std::uint8_t* cells) {
+  halve<Vector16>(rows, width, channels, x, y, cells);
+}
+
+void f32_halve_backward_avx512(std::int64_t width, std::int64_t channels, int cell, const float* dy,
+                               const float* y, const std::uint8_t* cells, float* dx) {
+  halve_backward<Vector16>(width, channels, cell, dy, y, cells, dx);
 }
 
 }  // namespace octet::kernels

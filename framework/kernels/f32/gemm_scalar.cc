@@ -2,7 +2,7 @@
 
 #include "kernels/f32/batch_norm_rows.h"
 #include "kernels/f32/gemm_tile.h"
-#include "kernels/f32/im2col_rows.h"
+#include "kernels/f32/halve_rows.h"
 
 // The reference: one lane. std::fma rounds once, on any machine.
 namespace octet::kernels {
@@ -14,10 +14,9 @@ struct Vector1 {
   using Narrow = Vector1;
   static constexpr int kWidth = 1;
   static constexpr int kMaxVectors = 4;
-  static constexpr int max_rows(int) { return 4; }
+  static constexpr int max_rows(int, bool) { return 4; }
 
   static Mask mask(std::int64_t) { return {}; }
-  static Mask mask(std::int64_t, std::int64_t) { return {}; }
   static Reg zero() { return 0.0f; }
   static Reg broadcast(const float* p) { return *p; }
   static Reg load(const float* p) { return *p; }
@@ -30,19 +29,21 @@ struct Vector1 {
   static Reg add(Reg a, Reg b) { return a + b; }
   static Reg relu(Reg r) { return 0.0f > r ? 0.0f : r; }
   static Reg where_positive(Reg y, Reg r) { return y > 0.0f ? r : 0.0f; }
+
+  using Wins = bool;
+  using Cells = std::uint8_t;
+  static Wins larger(Reg v, Reg best) { return v > best || v != v; }
+  static Reg select(Wins w, Reg a, Reg b) { return w ? a : b; }
+  static Cells select(Wins w, Cells a, Cells b) { return w ? a : b; }
+  static Cells cells(int k) { return static_cast<Cells>(k); }
+  static Wins equal(Cells c, int k) { return c == k; }
+  static Cells load_cells(const std::uint8_t* p, std::int64_t) { return *p; }
+  static void store_cells(std::uint8_t* p, Cells c, std::int64_t) { *p = c; }
 };
 
 }  // namespace
 
 void f32_gemm_scalar(const GemmF32Args& args) { gemm<Vector1>(args); }
-
-void f32_im2col_scalar(const Im2colArgs& args, const float* x, float* columns) {
-  im2col<Vector1>(args, x, columns);
-}
-
-void f32_col2im_scalar(const Im2colArgs& args, const float* columns, float* x) {
-  col2im<Vector1>(args, columns, x);
-}
 
 void f32_relu_backward_scalar(std::int64_t rows, std::int64_t columns, std::ptrdiff_t stride,
                               const float* y, const float* dy, float* masked) {
@@ -60,6 +61,16 @@ void f32_batch_norm_forward_scalar(const BatchNormForwardArgs& args) {
 
 void f32_batch_norm_backward_scalar(const BatchNormBackwardArgs& args) {
   batch_norm_backward<Vector1>(args);
+}
+
+void f32_halve_scalar(std::int64_t rows, std::int64_t width, std::int64_t channels, const float* x,
+                      float* y, std::uint8_t* cells) {
+  halve<Vector1>(rows, width, channels, x, y, cells);
+}
+
+void f32_halve_backward_scalar(std::int64_t width, std::int64_t channels, int cell, const float* dy,
+                               const float* y, const std::uint8_t* cells, float* dx) {
+  halve_backward<Vector1>(width, channels, cell, dy, y, cells, dx);
 }
 
 }  // namespace octet::kernels

@@ -11,10 +11,11 @@
 // another's.
 //
 // A vector type V has Reg, Mask, kWidth, and
-//   kMaxVectors, max_rows(NV)    the register tiles: max_rows(NV) rows of NV vectors of
-//   accumulators Narrow                       the type for n <= Narrow::kWidth (V itself if there
-//   is none) mask(n)                      the first n lanes, 1 <= n <= kWidth zero() broadcast(p)
-//   load(p) load(p, mask) store(p, r) store(p, r, mask) fma(a, b, c) add(a, b)
+//   kMaxVectors, max_rows(NV, unit_rows)   the register tiles: so many rows of NV vectors of
+//                                          accumulators
+//   Narrow                       the type for n <= Narrow::kWidth (V itself if there is none)
+//   mask(n)                      the first n lanes, 1 <= n <= kWidth
+//   zero() broadcast(p) load(p) load(p, mask) store(p, r) store(p, r, mask) fma(a, b, c)
 //   relu(r)                      max(r, 0), and -0.0 and NaN as they are
 //   where_positive(y, r)         r where y > 0, else 0
 namespace octet::kernels {
@@ -23,13 +24,13 @@ namespace {
 // One register tile: rows [0, MR) x NV vectors, the last one masked.
 //   accumulators acc[MR][NV]; per k: NV registers of b, and a[i, k] broadcast (on AVX-512 as the
 //   memory operand of the fma).
-// kUnitRows: a_row is 1, so that row addresses are constants; otherwise a_col is 1 and every third
-// row has its pointer.
-template <class V, int NV, int MR, bool kUnitRows>
+// kUnitRows: a_row is 1, so that row addresses are constants, kGroup of them from one pointer;
+// otherwise a_col is 1 and every third row has its pointer.
+template <class V, int NV, int MR, bool kUnitRows, int kGroup = kUnitRows ? MR : 3>
 void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float* init, float* c,
                typename V::Mask last) {
   typename V::Reg acc[MR][NV];
-#pragma GCC unroll 16
+#pragma GCC unroll 28
   for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
@@ -41,10 +42,11 @@ void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float
       }
     }
   }
-  constexpr int kPointers = (MR + 2) / 3;
+  constexpr int kPointers = (MR + kGroup - 1) / kGroup;
   const float* rows[kPointers];
-  for (int q = 0; q < kPointers; ++q) rows[q] = a + 3 * q * g.a_row;
-  const std::ptrdiff_t a_row = g.a_row, a_col = g.a_col, b_row = g.b_row;
+  for (int q = 0; q < kPointers; ++q) rows[q] = a + q * (kUnitRows ? g.a_group : kGroup * g.a_row);
+  const std::ptrdiff_t a_row = kUnitRows ? 1 : g.a_row, a_col = kUnitRows ? g.a_col : 1;
+  const std::ptrdiff_t b_row = g.b_row;
   const std::ptrdiff_t a_jump = g.a_run - g.k * g.a_col, b_jump = g.b_run - g.k * g.b_row;
   for (std::int64_t run = g.runs; run > 0; --run) {
     for (std::int64_t k = g.k; k > 0; --k) {
@@ -53,36 +55,28 @@ void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float
       for (int j = 0; j < NV; ++j) {
         bv[j] = j + 1 < NV ? V::load(b + j * V::kWidth) : V::load(b + j * V::kWidth, last);
       }
-#pragma GCC unroll 16
+#pragma GCC unroll 28
       for (int i = 0; i < MR; ++i) {
-        const typename V::Reg av = V::broadcast(kUnitRows ? a + i : rows[i / 3] + (i % 3) * a_row);
+        const typename V::Reg av = V::broadcast(rows[i / kGroup] + (i % kGroup) * a_row);
 #pragma GCC unroll 4
         for (int j = 0; j < NV; ++j) acc[i][j] = V::fma(av, bv[j], acc[i][j]);
       }
-      if constexpr (kUnitRows) {
-        a += a_col;
-      } else {
-#pragma GCC unroll 6
-        for (int q = 0; q < kPointers; ++q) ++rows[q];
-      }
+#pragma GCC unroll 10
+      for (int q = 0; q < kPointers; ++q) rows[q] += a_col;
       b += b_row;
     }
-    if constexpr (kUnitRows) {
-      a += a_jump;
-    } else {
-#pragma GCC unroll 6
-      for (int q = 0; q < kPointers; ++q) rows[q] += a_jump;
-    }
+#pragma GCC unroll 10
+    for (int q = 0; q < kPointers; ++q) rows[q] += a_jump;
     b += b_jump;
   }
   if (g.relu) {
-#pragma GCC unroll 16
+#pragma GCC unroll 28
     for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) acc[i][j] = V::relu(acc[i][j]);
     }
   }
-#pragma GCC unroll 16
+#pragma GCC unroll 28
   for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
@@ -119,7 +113,7 @@ template <class V, int NV, bool kUnitRows>
 void gemm_columns(const GemmF32Args& g, std::int64_t column, std::int64_t width) {
   if constexpr (NV <= V::kMaxVectors) {
     gemm_columns<V, NV, kUnitRows>(g, column, width,
-                                   std::make_integer_sequence<int, V::max_rows(NV)>());
+                                   std::make_integer_sequence<int, V::max_rows(NV, kUnitRows)>());
   }
 }
 
@@ -150,12 +144,32 @@ void gemm_blocks(const GemmF32Args& g) {
   }
 }
 
+// All rows of all groups in one tile: 5 x 5 taps of a map with one channel.
 template <class V>
-void gemm(const GemmF32Args& g) {
-  if (g.a_row == 1) {
-    gemm_blocks<V, true>(g);
-  } else {
-    gemm_blocks<V, false>(g);
+bool gemm_taps_5x5(const GemmF32Args& g) {
+  using Narrow = typename V::Narrow;
+  if constexpr (Narrow::max_rows(1, true) >= 25) {
+    if (g.row_groups == 5 && g.m == 5 && g.a_row == 1 && g.n <= Narrow::kWidth) {
+      gemm_tile<Narrow, 1, 25, true, 5>(g, g.a, g.b, g.init, g.c, Narrow::mask(g.n));
+      return true;
+    }
+  }
+  return false;
+}
+
+template <class V>
+void gemm(const GemmF32Args& args) {
+  if (args.row_groups > 1 && gemm_taps_5x5<V>(args)) return;
+  GemmF32Args g = args;
+  for (std::int64_t group = 0; group < args.row_groups; ++group) {
+    if (g.a_row == 1) {
+      gemm_blocks<V, true>(g);
+    } else {
+      gemm_blocks<V, false>(g);
+    }
+    g.a += g.a_group;
+    g.c += g.m * g.c_row;
+    if (g.init != nullptr) g.init += g.m * g.init_row;
   }
 }
 

@@ -2,15 +2,17 @@
 
 namespace octet::kernels {
 
-#define OCTET_F32_KERNELS(name, isa)                                                       \
-  void f32_gemm_##name(const GemmF32Args&);                                                \
-  void f32_im2col_##name(const Im2colArgs&, const float*, float*);                         \
-  void f32_col2im_##name(const Im2colArgs&, const float*, float*);                         \
-  void f32_relu_backward_##name(std::int64_t, std::int64_t, std::ptrdiff_t, const float*,  \
-                                const float*, float*);                                     \
-  void f32_batch_norm_statistics_##name(std::int64_t, std::int64_t, const float*, float*); \
-  void f32_batch_norm_forward_##name(const BatchNormForwardArgs&);                         \
-  void f32_batch_norm_backward_##name(const BatchNormBackwardArgs&);
+#define OCTET_F32_KERNELS(name, isa)                                                          \
+  void f32_gemm_##name(const GemmF32Args&);                                                   \
+  void f32_relu_backward_##name(std::int64_t, std::int64_t, std::ptrdiff_t, const float*,     \
+                                const float*, float*);                                        \
+  void f32_batch_norm_statistics_##name(std::int64_t, std::int64_t, const float*, float*);    \
+  void f32_batch_norm_forward_##name(const BatchNormForwardArgs&);                            \
+  void f32_batch_norm_backward_##name(const BatchNormBackwardArgs&);                          \
+  void f32_halve_##name(std::int64_t, std::int64_t, std::int64_t, const float*, float*,       \
+                        std::uint8_t*);                                                       \
+  void f32_halve_backward_##name(std::int64_t, std::int64_t, int, const float*, const float*, \
+                                 const std::uint8_t*, float*);
 #include "kernels/f32/kernels.inc"
 #undef OCTET_F32_KERNELS
 
@@ -21,12 +23,12 @@ constexpr F32Kernels kKernels[] = {
   {#name,                            \
    Isa::isa,                         \
    f32_gemm_##name,                  \
-   f32_im2col_##name,                \
-   f32_col2im_##name,                \
    f32_relu_backward_##name,         \
    f32_batch_norm_statistics_##name, \
    f32_batch_norm_forward_##name,    \
-   f32_batch_norm_backward_##name},
+   f32_batch_norm_backward_##name,   \
+   f32_halve_##name,                 \
+   f32_halve_backward_##name},
 #include "kernels/f32/kernels.inc"
 #undef OCTET_F32_KERNELS
 };

@@ -13,12 +13,12 @@ struct F32Kernels {
   const char* name;
   Isa isa;
   GemmF32Function gemm;
-  Im2colFunction im2col;
-  Col2imFunction col2im;
   ReluBackwardFunction relu_backward;
   BatchNormStatisticsFunction batch_norm_statistics;
   BatchNormForwardFunction batch_norm_forward;
   BatchNormBackwardFunction batch_norm_backward;
+  HalveFunction halve;
+  HalveBackwardFunction halve_backward;
 };
 
 // All that this build has, scalar first. Which of them may run: cpu_supports(kernels.isa).

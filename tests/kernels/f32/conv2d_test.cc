@@ -161,10 +161,9 @@ Results run(const F32Kernels& kernels, const Conv2dShape& s) {
              dy = guarded(in.dy);
   auto y = guarded(Floats(in.dy.size())), dx = guarded(Floats(in.x.size())),
        dw = guarded(Floats(in.weight.size())), db = guarded(Floats(in.bias.size()));
-  const std::int64_t rows = s.batch * s.out_height() * s.out_width();
   const std::size_t scratch_floats =
-      std::max({conv2d_forward_scratch_floats(s), conv2d_data_gradient_scratch_floats(s),
-                conv2d_weight_gradient_scratch_floats(s), column_sums_scratch_floats(rows, s.out)});
+      std::max({conv2d_forward_scratch_floats(s), conv2d_data_gradient_scratch_floats(s, dy.data()),
+                conv2d_weight_gradient_scratch_floats(s), conv2d_bias_gradient_scratch_floats(s)});
   AlignedBuffer buffer(std::max<std::size_t>(1, scratch_floats) * sizeof(float));
   float* scratch = buffer.as<float>();
   const auto dirty = [&] { std::fill_n(scratch, scratch_floats, std::nanf("")); };
@@ -175,7 +174,7 @@ Results run(const F32Kernels& kernels, const Conv2dShape& s) {
   dirty();
   conv2d_weight_gradient(kernels, s, x.data(), dy.data(), dw.data(), scratch);
   dirty();
-  column_sums(kernels, rows, s.out, dy.data(), db.data(), scratch);
+  conv2d_bias_gradient(kernels, s, dy.data(), db.data(), scratch);
   dirty();
   auto dw_too = guarded(Floats(in.weight.size())), db_too = guarded(Floats(in.bias.size()));
   conv2d_weight_gradient(kernels, s, x.data(), dy.data(), dw_too.data(), scratch, db_too.data());

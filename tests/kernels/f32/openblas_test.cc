@@ -71,14 +71,14 @@ Results octet_results(const Conv2dShape& s, const Operands& in) {
   const F32Kernels& kernels = select_f32_kernels(default_isa());
   AlignedBuffer buffer(
       sizeof(float) *
-      std::max({conv2d_forward_scratch_floats(s), conv2d_data_gradient_scratch_floats(s),
-                conv2d_weight_gradient_scratch_floats(s),
-                column_sums_scratch_floats(pixels(s), s.out), std::size_t{1}}));
+      std::max({conv2d_forward_scratch_floats(s), conv2d_data_gradient_scratch_floats(s, {nullptr}),
+                conv2d_weight_gradient_scratch_floats(s), conv2d_bias_gradient_scratch_floats(s),
+                std::size_t{1}}));
   float* scratch = buffer.as<float>();
   conv2d_forward(kernels, s, in.x.data(), in.weight.data(), in.bias.data(), r.y.data(), scratch);
   conv2d_data_gradient(kernels, s, in.dy.data(), in.weight.data(), r.dx.data(), scratch);
   conv2d_weight_gradient(kernels, s, in.x.data(), in.dy.data(), r.dw.data(), scratch);
-  column_sums(kernels, pixels(s), s.out, in.dy.data(), r.db.data(), scratch);
+  conv2d_bias_gradient(kernels, s, in.dy.data(), r.db.data(), scratch);
   return r;
 }
 

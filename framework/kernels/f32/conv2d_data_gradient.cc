@@ -1,0 +1,88 @@
+#include "kernels/f32/conv2d_parts.h"
+#include "kernels/f32/tap_product.h"
+
+namespace octet::kernels {
+namespace {
+
+// How the data gradient is cut: blocks of images, and bands of rows of their maps.
+struct DataGradientPlan {
+  Conv2dShape s;  // without a kernel, padding and stride every pixel is an image of its own
+  std::int64_t images, blocks, band, bands;
+
+  DataGradientPlan(const Conv2dShape& shape, bool masked) : s(shape) {
+    if (is_pointwise(s)) {
+      s.batch *= s.height * s.width;
+      s.height = s.width = 1;
+    }
+    const bool pixels = s.height * s.width == 1;
+    const std::int64_t share = div_up(s.batch, 16);
+    images = std::min(s.batch, pixels                   ? std::clamp<std::int64_t>(share, 16, 192)
+                               : s.in_per_group() <= 32 ? 12
+                                                        : 6);
+    blocks = div_up(s.batch, images);
+    // A masked gradient is written once for all rows of its images.
+    band = masked ? s.height : std::clamp<std::int64_t>(32 / s.width, 1, s.height);
+    bands = div_up(s.height, band);
+  }
+
+  std::int64_t packed_group() const {
+    return packed_floats(s.in_per_group(), s.kernel_h * s.kernel_w * s.out_per_group());
+  }
+  std::int64_t image_floats() const { return s.out_height() * s.out_width() * s.out; }
+};
+
+// weight [out / groups, kernel_h, kernel_w, in / groups] of each group becomes the panels of
+// TapProduct, with the taps in the order of TapAxis::gradient_tap.
+void pack_for_gradient(const DataGradientPlan& plan, const float* weight, float* packed) {
+  const Conv2dShape& s = plan.s;
+  const std::int64_t k = s.out_per_group(), n = s.in_per_group();
+  const TapAxis vertical = vertical_axis(s), horizontal = horizontal_axis(s);
+  const std::int64_t taps = s.kernel_h * s.kernel_w, panels = panel_count(n);
+  parallel_for(s.groups * panels * taps, [&](std::int64_t item) {
+    const std::int64_t tap = item % taps, panel = item / taps % panels, g = item / taps / panels;
+    const std::int64_t kh = vertical.gradient_tap(tap / s.kernel_w);
+    const std::int64_t kw = horizontal.gradient_tap(tap % s.kernel_w);
+    const std::int64_t column = panel * kPanelColumns, width = panel_width(n, panel);
+    const std::int64_t count = std::min(kPanelColumns, n - column);
+    const float* from = weight + (g * k * taps + kh * s.kernel_w + kw) * n + column;
+    float* to = packed + g * plan.packed_group() + column * taps * k + tap * k * width;
+    for (std::int64_t i = 0; i < k; ++i, from += taps * n, to += width) {
+      std::copy_n(from, count, to);
+      std::fill(to + count, to + width, 0.0f);
+    }
+  });
+}
+
+}  // namespace
+
+std::size_t conv2d_data_gradient_scratch_floats(const Conv2dShape& shape, OutputGradient gradient) {
+  const bool in_place = GradientRows::in_place(gradient);
+  const DataGradientPlan plan(shape, !in_place);
+  const std::int64_t buffer = in_place ? 0 : whole_lines(plan.images * plan.image_floats());
+  return static_cast<std::size_t>(shape.groups * plan.packed_group()) +
+         workers() * static_cast<std::size_t>(buffer);
+}
+
+void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& shape,
+                          OutputGradient gradient, const float* weight, float* dx, float* scratch) {
+  const bool in_place = GradientRows::in_place(gradient);
+  const DataGradientPlan plan(shape, !in_place);
+  const Conv2dShape& s = plan.s;
+  pack_for_gradient(plan, weight, scratch);
+  const TapProduct product = TapProduct::data_gradient(kernels, s, scratch);
+  const GradientRows rows{kernels, s, gradient};
+  const std::int64_t dx_image = s.height * s.width * s.in, height = s.out_height();
+  const std::int64_t buffer_floats = whole_lines(plan.images * plan.image_floats());
+  float* buffers = scratch + s.groups * plan.packed_group();
+  parallel_for_workers(plan.blocks * plan.bands, [&](std::int64_t item, int worker) {
+    const std::int64_t image = item / plan.bands * plan.images;
+    const std::int64_t images = std::min(plan.images, s.batch - image);
+    const std::int64_t first = item % plan.bands * plan.band;
+    const std::int64_t last = std::min(s.height, first + plan.band);
+    float* buffer = in_place ? nullptr : buffers + worker * buffer_floats;
+    const float* dy = rows.read(image * height, (image + images) * height, 0, s.out, buffer).first;
+    product.run(dy, dx + image * dx_image + first * s.width * s.in, dx_image, images, first, last);
+  });
+}
+
+}  // namespace octet::kernels

@@ -1,0 +1,126 @@
+#include "kernels/f32/conv2d_parts.h"
+#include "kernels/f32/tap_product.h"
+
+namespace octet::kernels {
+namespace {
+
+// How the work is cut: blocks of images and bands of rows of their result. A function of the shape
+// alone.
+struct ForwardPlan {
+  Conv2dShape s;  // a pointwise convolution without a tail sees each pixel as an image
+  bool from_lines;
+  std::int64_t images, blocks, band, bands;
+
+  ForwardPlan(const Conv2dShape& shape, bool halve) : s(shape), from_lines(Lines::fit(shape)) {
+    if (is_pointwise(s) && !halve) {
+      s.batch *= s.height * s.width;
+      s.height = s.width = 1;
+    }
+    const std::int64_t height = s.out_height();
+    if (from_lines) {
+      const Lines lines(shape);
+      images = 1;
+      band = lines.band_rows;
+    } else if (height * s.out_width() == 1) {
+      images = std::clamp<std::int64_t>(div_up(s.batch, 16), 16, 192);
+      band = 1;
+    } else {
+      images = s.out_per_group() <= 32 ? 12 : 6;
+      band = std::clamp<std::int64_t>(32 / s.out_width() / 2 * 2, 2, height + height % 2);
+    }
+    blocks = div_up(s.batch, images);
+    bands = div_up(height, band);
+  }
+
+  std::int64_t weight_floats() const {
+    return s.groups * packed_floats(s.out_per_group(), s.taps());
+  }
+  std::int64_t line_floats() const { return from_lines ? Lines(s).buffer_floats() : 0; }
+  // The rows of a band of one image, before the pool.
+  std::int64_t band_floats() const { return whole_lines(band * s.out_width() * s.out); }
+  std::int64_t buffer_floats(bool halve) const {
+    return line_floats() + (halve ? images * band_floats() : 0);
+  }
+};
+
+// Rows [first, first + rows) of the result of one image, from the image's lines.
+void rows_from_lines(const F32Kernels& kernels, const ForwardPlan& plan, const float* image,
+                     const float* packed, const float* bias, bool relu, std::int64_t first,
+                     std::int64_t rows, float* y, float* buffer) {
+  const Conv2dShape& s = plan.s;
+  const Lines lines(s);
+  const float* from = lines.read(image, first, rows, buffer);
+  for (std::int64_t panel = 0; panel < panel_count(s.out); ++panel) {
+    const std::int64_t column = panel * kPanelColumns;
+    GemmF32Args gemm = {.m = s.out_width(),
+                        .n = std::min(kPanelColumns, s.out - column),
+                        .k = s.kernel_w * s.in,
+                        .a = from,
+                        .a_row = s.stride * s.in,
+                        .a_col = 1,
+                        .b = packed + column * s.taps(),
+                        .b_row = panel_width(s.out, panel),
+                        .init = bias == nullptr ? nullptr : bias + column,
+                        .c = y + column,
+                        .c_row = s.out,
+                        .runs = s.kernel_h,
+                        .a_run = lines.line_floats,
+                        .relu = relu};
+    gemm.b_run = gemm.k * gemm.b_row;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      kernels.gemm(gemm);
+      gemm.a += s.stride * lines.line_floats;
+      gemm.c += s.out_width() * s.out;
+    }
+  }
+}
+
+}  // namespace
+
+std::size_t conv2d_forward_scratch_floats(const Conv2dShape& shape, ConvolutionTail tail) {
+  const ForwardPlan plan(shape, tail.halve);
+  return static_cast<std::size_t>(plan.weight_floats()) +
+         workers() * static_cast<std::size_t>(plan.buffer_floats(tail.halve));
+}
+
+void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const float* x,
+                    const float* weight, const float* bias, float* y, float* scratch,
+                    ConvolutionTail tail) {
+  const ForwardPlan plan(shape, tail.halve);
+  const Conv2dShape& s = plan.s;
+  const std::int64_t n = s.out_per_group(), packed_group = packed_floats(n, s.taps());
+  for (std::int64_t g = 0; g < s.groups; ++g) {
+    pack_transposed(weight + g * n * s.taps(), n, s.taps(), scratch + g * packed_group);
+  }
+  TapProduct product = TapProduct::forward(kernels, s, scratch);
+  product.bias = bias;
+  product.relu = tail.relu;
+  const std::int64_t height = s.out_height(), row = s.out_width() * s.out;
+  const std::int64_t x_image = s.height * s.width * s.in, y_image = height * row;
+  float* buffers = scratch + plan.weight_floats();
+  parallel_for_workers(plan.blocks * plan.bands, [&](std::int64_t item, int worker) {
+    const std::int64_t image = item / plan.bands * plan.images;
+    const std::int64_t images = std::min(plan.images, s.batch - image);
+    const std::int64_t first = item % plan.bands * plan.band;
+    const std::int64_t rows = std::min(plan.band, height - first);
+    float* buffer = buffers + worker * plan.buffer_floats(tail.halve);
+    // Before the pool the band's rows of the images follow each other in the buffer.
+    float* result = tail.halve ? buffer + plan.line_floats() : y + image * y_image + first * row;
+    if (plan.from_lines) {
+      rows_from_lines(kernels, plan, x + image * x_image, scratch, bias, tail.relu, first, rows,
+                      result, buffer);
+    } else {
+      product.run(x + image * x_image, result, tail.halve ? plan.band_floats() : y_image, images,
+                  first, first + rows);
+    }
+    if (!tail.halve) return;
+    const std::int64_t pooled_row = s.out_width() / 2 * s.out;
+    for (std::int64_t i = 0; i < images; ++i) {
+      const std::int64_t to = ((image + i) * (height / 2) + first / 2) * pooled_row;
+      kernels.halve(rows / 2, s.out_width(), s.out, result + i * plan.band_floats(), y + to,
+                    tail.cells == nullptr ? nullptr : tail.cells + to);
+    }
+  });
+}
+
+}  // namespace octet::kernels

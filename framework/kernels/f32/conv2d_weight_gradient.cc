@@ -1,0 +1,349 @@
+#include "kernels/f32/conv2d_parts.h"
+#include "kernels/f32/pack.h"
+#include "kernels/f32/row_chunks.h"
+#include "kernels/f32/tap_ranges.h"
+
+namespace octet::kernels {
+namespace {
+
+// Where the rows of a product's a come from; its b is the other operand.
+//   kPointwise  a: dy, b: x. The result is [out][in], as dw.
+//   kLines      a: all taps of a pixel, from lines with padding; b: dy. The result is [taps][out].
+//   kTaps       a: the channels of one tap, at the pixels where it is inside the image; b: dy. The
+//               result is [groups][taps][out / groups].
+enum class Form { kPointwise, kLines, kTaps };
+
+Form form_of(const Conv2dShape& s) {
+  return is_pointwise(s) ? Form::kPointwise : Lines::fit(s) ? Form::kLines : Form::kTaps;
+}
+
+// How the work is cut, a function of the shape alone: groups of output rows, whose partial sums are
+// added in order, and blocks of output channels, which share nothing.
+struct WeightPlan {
+  const Conv2dShape& s;
+  Form form;
+  std::int64_t k, pixels, rows;  // taps; of a map row; of the whole batch
+  std::int64_t chunk_rows;       // that are worked on while they are in cache
+  std::int64_t groups, group_rows, block, blocks_per_group, blocks;
+
+  explicit WeightPlan(const Conv2dShape& shape)
+      : s(shape),
+        form(form_of(shape)),
+        k(shape.taps()),
+        pixels(shape.out_width()),
+        rows(shape.batch * shape.out_height()) {
+    const std::int64_t chunk_pixels =
+        form == Form::kPointwise
+            ? std::clamp<std::int64_t>(std::max(6144 / k, std::min<std::int64_t>(16384 / k, 32)),
+                                       16, 128)
+            : 128;
+    chunk_rows = form == Form::kLines ? Lines(s).band_rows
+                                      : std::clamp<std::int64_t>(chunk_pixels / pixels, 1, rows);
+    constexpr std::int64_t kMaxGroups = 16, kMinPixels = 512, kMaxPartialFloats = 1 << 20;
+    const std::int64_t most =
+        std::min({kMaxGroups, rows, rows * pixels / kMinPixels, kMaxPartialFloats / (s.out * k)});
+    group_rows = div_up(rows, std::max<std::int64_t>(1, most));
+    groups = div_up(rows, group_rows);
+    block = groups >= kMaxGroups / 2   ? s.out_per_group()
+            : form == Form::kPointwise ? 12
+                                       : kPanelColumns;
+    blocks_per_group = div_up(s.out_per_group(), block);
+    blocks = s.groups * blocks_per_group;
+  }
+
+  bool direct() const { return groups == 1 && form == Form::kPointwise; }  // no partial sums
+  std::int64_t partial_floats() const { return direct() ? 0 : whole_lines(groups * s.out * k); }
+  std::int64_t sums_floats() const { return whole_lines(4 * chunk_count(rows * pixels) * s.out); }
+  std::int64_t line_floats() const { return form == Form::kLines ? Lines(s).buffer_floats() : 0; }
+  // Output gradient of a chunk, or of the rest of a chunk of column_sums.
+  std::int64_t gradient_floats() const {
+    return whole_lines(std::max(chunk_rows, div_up(kChunkRows, pixels) + 2) * pixels * s.out);
+  }
+  std::int64_t buffer_floats() const { return line_floats() + gradient_floats(); }
+
+  // Calls body(image, oy, row, count) for the parts of output rows [first, last) that lie in one
+  // image: `count` from row oy of it, which is `row` of the batch.
+  template <class Body>
+  void for_each_image(std::int64_t first, std::int64_t last, const Body& body) const {
+    const std::int64_t height = s.out_height();
+    for (std::int64_t row = first; row < last;) {
+      const std::int64_t count = std::min(last - row, height - row % height);
+      body(row / height, row % height, row, count);
+      row += count;
+    }
+  }
+};
+
+// The sums of a chunk of kChunkRows pixels: one chain, or where that would be a few lanes waiting
+// for themselves four, of every fourth pixel. Each is a row of the partial sums, in order.
+std::int64_t sum_chains(const Conv2dShape& s) { return s.out <= 16 ? 4 : 1; }
+
+// Adds pixels [first, last), with `columns` columns, to the chains of their chunks, which a chunk's
+// first pixel starts.
+//   sums: at the first column; rows of s.out floats
+void add_to_chains(const F32Kernels& kernels, const Conv2dShape& s, const Matrix& dy,
+                   std::int64_t first, std::int64_t last, std::int64_t columns, float* sums) {
+  const std::int64_t chains = sum_chains(s);
+  const float one = 1.0f;
+  // `count` pixels that are `step` apart, from pixel p on, to `width` columns of sums.
+  const auto add = [&](std::int64_t p, std::int64_t count, std::int64_t step, std::int64_t width) {
+    float* sum = sums + (p / kChunkRows * chains + p % chains) * s.out;
+    kernels.gemm({.m = 1,
+                  .n = width,
+                  .k = count,
+                  .a = &one,
+                  .a_row = 1,
+                  .a_col = 0,
+                  .b = dy.first + (p - first) * dy.stride,
+                  .b_row = step * dy.stride,
+                  .init = sum,
+                  .c = sum,
+                  .c_row = s.out});
+  };
+  for (std::int64_t p = first; p < last;) {
+    if (p % kChunkRows == 0) {
+      for (std::int64_t i = 0; i < chains; ++i) {
+        std::fill_n(sums + (p / kChunkRows * chains + i) * s.out, columns, 0.0f);
+      }
+    }
+    const std::int64_t end = std::min(last, (p / kChunkRows + 1) * kChunkRows);
+    const std::int64_t rounds = p % chains == 0 ? (end - p) / chains : 0;
+    if (rounds == 0) {
+      add(p, 1, 1, columns);
+      ++p;
+    } else if (columns == s.out && dy.stride == s.out) {  // all chains side by side
+      add(p, rounds, chains, chains * columns);
+      p += rounds * chains;
+    } else {
+      for (std::int64_t chain = 0; chain < chains; ++chain) add(p + chain, rounds, chains, columns);
+      p += rounds * chains;
+    }
+  }
+}
+
+void finish_sums(const WeightPlan& plan, const float* sums, float* db) {
+  const std::int64_t parts = chunk_count(plan.rows * plan.pixels) * sum_chains(plan.s);
+  add_chunks(parts * kChunkRows, plan.s.out, sums, 1.0, db);
+}
+
+// One item: a group of output rows and a block of output channels.
+struct WeightItem {
+  const F32Kernels& kernels;
+  const WeightPlan& plan;
+  const float* x;
+  float* partial;               // the row group's
+  float* line_buffer;           // of line_floats()
+  std::int64_t group;           // of channels
+  std::int64_t channel, width;  // of all output channels
+
+  // Adds the products of output rows [first, last), whose gradient is `dy`.
+  void add(std::int64_t first, std::int64_t last, const Matrix& dy) const {
+    switch (plan.form) {
+      case Form::kPointwise:
+        return add_pointwise(first, last, dy);
+      case Form::kLines:
+        return plan.for_each_image(first, last, [&](auto image, auto oy, auto row, auto rows) {
+          add_lines(image, oy, rows,
+                    {dy.first + (row - first) * plan.pixels * dy.stride, dy.stride});
+        });
+      case Form::kTaps:
+        return plan.for_each_image(first, last, [&](auto image, auto oy, auto row, auto rows) {
+          add_taps(image, oy, rows,
+                   {dy.first + (row - first) * plan.pixels * dy.stride, dy.stride});
+        });
+    }
+  }
+
+  void clear() const {
+    if (plan.form == Form::kPointwise) {
+      std::fill_n(partial + channel * plan.k, width * plan.k, 0.0f);
+      return;
+    }
+    const std::int64_t out = plan.s.out_per_group();
+    for (std::int64_t row = 0; row < plan.k; ++row) {
+      std::fill_n(partial + (group * plan.k + row) * out + channel - group * out, width, 0.0f);
+    }
+  }
+
+ private:
+  void add_pointwise(std::int64_t first, std::int64_t last, const Matrix& dy) const {
+    const std::int64_t k = plan.k;
+    float* c = partial + channel * k;
+    kernels.gemm({.m = width,
+                  .n = k,
+                  .k = (last - first) * plan.pixels,
+                  .a = dy.first,
+                  .a_row = 1,
+                  .a_col = dy.stride,
+                  .b = x + first * plan.pixels * k,
+                  .b_row = k,
+                  .init = c,
+                  .init_row = k,
+                  .c = c,
+                  .c_row = k});
+  }
+
+  void add_lines(std::int64_t image, std::int64_t oy, std::int64_t rows, const Matrix& dy) const {
+    const Conv2dShape& s = plan.s;
+    const Lines lines(s);
+    float* c = partial + channel;
+    kernels.gemm({.m = s.kernel_w * s.in,
+                  .n = width,
+                  .k = plan.pixels,
+                  .a = lines.read(x + image * s.height * s.width * s.in, oy, rows, line_buffer),
+                  .a_row = 1,
+                  .a_col = s.stride * s.in,
+                  .b = dy.first,
+                  .b_row = dy.stride,
+                  .init = c,
+                  .init_row = s.out,
+                  .c = c,
+                  .c_row = s.out,
+                  .runs = rows,
+                  .a_run = s.stride * lines.line_floats,
+                  .b_run = plan.pixels * dy.stride,
+                  .row_groups = s.kernel_h,
+                  .a_group = lines.line_floats});
+  }
+
+  void add_taps(std::int64_t image, std::int64_t oy, std::int64_t rows, const Matrix& dy) const {
+    const Conv2dShape& s = plan.s;
+    const TapAxis vertical = vertical_axis(s), horizontal = horizontal_axis(s);
+    const std::int64_t in = s.in_per_group(), out = s.out_per_group();
+    for (std::int64_t tap = 0; tap < s.kernel_h * s.kernel_w; ++tap) {
+      const std::int64_t kh = tap / s.kernel_w, kw = tap % s.kernel_w;
+      const auto [top, bottom] = vertical.outputs(kh);
+      const auto [left, right] = horizontal.outputs(kw);
+      const std::int64_t first = std::max(oy, top), last = std::min(oy + rows, bottom);
+      if (first >= last || left >= right) continue;
+      const std::int64_t iy = first * s.stride - s.padding + kh;
+      const std::int64_t ix = left * s.stride - s.padding + kw;
+      float* c = partial + (group * plan.k + tap * in) * out + channel - group * out;
+      kernels.gemm({.m = in,
+                    .n = width,
+                    .k = right - left,
+                    .a = x + ((image * s.height + iy) * s.width + ix) * s.in + group * in,
+                    .a_row = 1,
+                    .a_col = s.stride * s.in,
+                    .b = dy.first + ((first - oy) * plan.pixels + left) * dy.stride,
+                    .b_row = dy.stride,
+                    .init = c,
+                    .init_row = out,
+                    .c = c,
+                    .c_row = out,
+                    .runs = last - first,
+                    .a_run = s.stride * s.width * s.in,
+                    .b_run = plan.pixels * dy.stride});
+    }
+  }
+};
+
+// dw = the partial sums added in order; for the forms with dy as b also transposed.
+void add_partials(const WeightPlan& plan, const float* partials, float* dw) {
+  const Conv2dShape& s = plan.s;
+  const std::int64_t size = s.out * plan.k, out = s.out_per_group();
+  const auto sum = [&](std::int64_t i) {
+    float total = partials[i];
+    for (std::int64_t group = 1; group < plan.groups; ++group) total += partials[group * size + i];
+    return total;
+  };
+  if (plan.form == Form::kPointwise) {
+    constexpr std::int64_t kPiece = 4096;
+    parallel_for(div_up(size, kPiece), [&](std::int64_t piece) {
+      const std::int64_t end = std::min(size, (piece + 1) * kPiece);
+      for (std::int64_t i = piece * kPiece; i < end; ++i) dw[i] = sum(i);
+    });
+    return;
+  }
+  constexpr std::int64_t kBlock = 16;  // a block of both sides stays in L1
+  const std::int64_t blocks = div_up(plan.k, kBlock);
+  parallel_for(s.groups * blocks, [&](std::int64_t item) {
+    const std::int64_t g = item / blocks, first = item % blocks * kBlock;
+    const std::int64_t last = std::min(plan.k, first + kBlock);
+    for (std::int64_t o = 0; o < out; o += kBlock) {
+      for (std::int64_t i = first; i < last; ++i) {
+        for (std::int64_t j = o; j < std::min(out, o + kBlock); ++j) {
+          dw[(g * out + j) * plan.k + i] = sum((g * plan.k + i) * out + j);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+std::size_t conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape) {
+  const WeightPlan plan(shape);
+  return static_cast<std::size_t>(plan.partial_floats() + plan.sums_floats()) +
+         workers() * static_cast<std::size_t>(plan.buffer_floats());
+}
+
+void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, const float* x,
+                            OutputGradient gradient, float* dw, float* scratch, float* db) {
+  const WeightPlan plan(s);
+  const GradientRows gradient_rows{kernels, s, gradient};
+  float* partials = plan.direct() ? dw : scratch;
+  float* sums = scratch + plan.partial_floats();
+  float* buffers = sums + plan.sums_floats();
+  parallel_for_workers(plan.groups * plan.blocks, [&](std::int64_t item, int worker) {
+    const std::int64_t row_group = item / plan.blocks, block = item % plan.blocks;
+    const std::int64_t g = block / plan.blocks_per_group, out = s.out_per_group();
+    const std::int64_t channel = g * out + block % plan.blocks_per_group * plan.block;
+    const std::int64_t width = std::min(plan.block, (g + 1) * out - channel);
+    float* buffer = buffers + worker * plan.buffer_floats();
+    float* dy_buffer = buffer + plan.line_floats();
+    const WeightItem products{kernels, plan, x,       partials + row_group * s.out * plan.k,
+                              buffer,  g,    channel, width};
+    products.clear();
+    const std::int64_t begin = row_group * plan.group_rows;
+    const std::int64_t end = std::min(plan.rows, begin + plan.group_rows);
+    // Pixels of the chunks of `sums` that start here; the last one may go on beyond.
+    const std::int64_t pixels = plan.pixels;
+    const std::int64_t sum_begin = chunk_count(begin * pixels) * kChunkRows;
+    const std::int64_t sum_end =
+        std::min(plan.rows * pixels, chunk_count(end * pixels) * kChunkRows);
+    const auto add_to_sums = [&](std::int64_t first, std::int64_t last, const Matrix& dy) {
+      const std::int64_t from = std::max(sum_begin, first * pixels);
+      const std::int64_t to = std::min(sum_end, last * pixels);
+      if (db == nullptr || from >= to) return;
+      const Matrix rest = {dy.first + (from - first * pixels) * dy.stride, dy.stride};
+      add_to_chains(kernels, s, rest, from, to, width, sums + channel);
+    };
+    for (std::int64_t first = begin; first < end; first += plan.chunk_rows) {
+      const std::int64_t last = std::min(end, first + plan.chunk_rows);
+      const Matrix dy = gradient_rows.read(first, last, channel, width, dy_buffer);
+      add_to_sums(first, last, dy);
+      products.add(first, last, dy);
+    }
+    const std::int64_t beyond = div_up(sum_end, pixels);
+    if (db == nullptr || end >= beyond) return;
+    add_to_sums(end, beyond, gradient_rows.read(end, beyond, channel, width, dy_buffer));
+  });
+  if (db != nullptr) finish_sums(plan, sums, db);
+  if (!plan.direct()) add_partials(plan, partials, dw);
+}
+
+std::size_t conv2d_bias_gradient_scratch_floats(const Conv2dShape& shape) {
+  const WeightPlan plan(shape);
+  return static_cast<std::size_t>(plan.sums_floats()) +
+         workers() * static_cast<std::size_t>(plan.gradient_floats());
+}
+
+void conv2d_bias_gradient(const F32Kernels& kernels, const Conv2dShape& s, OutputGradient gradient,
+                          float* db, float* scratch) {
+  const WeightPlan plan(s);
+  const GradientRows gradient_rows{kernels, s, gradient};
+  const std::int64_t count = plan.rows * plan.pixels;
+  float* buffers = scratch + plan.sums_floats();
+  parallel_for_workers(chunk_count(count), [&](std::int64_t chunk, int worker) {
+    const std::int64_t first = chunk * kChunkRows, last = std::min(count, first + kChunkRows);
+    const std::int64_t top = first / plan.pixels, bottom = div_up(last, plan.pixels);
+    const Matrix dy =
+        gradient_rows.read(top, bottom, 0, s.out, buffers + worker * plan.gradient_floats());
+    const Matrix rows = {dy.first + (first - top * plan.pixels) * dy.stride, dy.stride};
+    add_to_chains(kernels, s, rows, first, last, s.out, scratch);
+  });
+  finish_sums(plan, scratch, db);
+}
+
+}  // namespace octet::kernels
