@@ -43,8 +43,13 @@ Conv2dShape checked_shape(const Tensor& x, const Tensor& weight, const Tensor& b
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, Conv2dOptions options) {
   const Conv2dShape shape = checked_shape(x, weight, bias, options);
-  return convolution("Conv2dBackward", shape, x, weight, bias, options.activation,
-                     {shape.batch, shape.out_height(), shape.out_width(), shape.out});
+  const std::int64_t part = options.max_pool ? 2 : 1;
+  const std::int64_t height = shape.out_height() / part, width = shape.out_width() / part;
+  OCTET_CHECK(height >= 1 && width >= 1, "[conv2d] the result ", shape.out_height(), "x",
+              shape.out_width(), " is too small for max-pool of 2x2 windows");
+  return convolution("Conv2dBackward", shape, x, weight, bias, options.activation, options.max_pool,
+                     {shape.batch, height, width, shape.out});
+});
 }
 
 }  // namespace octet

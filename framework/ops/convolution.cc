@@ -20,11 +20,13 @@ struct ConvolutionBackward final : Node {
   Conv2dShape shape;
   Tensor x, weight;  // without their history
   Tensor y;          // the result, where a ReLU made it
+  Tensor cells;      // u8, as y: where the largest of each window was, with max-pool
 
   const char* name() const override { return node_name; }
 
   std::vector<Tensor> backward(const Tensor& dy) override {
-    const kernels::OutputGradient gradient{dy.data(), y.defined() ? y.data() : nullptr};
+    const kernels::OutputGradient gradient{dy.data(), y.defined() ? y.data() : nullptr,
+                                           cells.defined() ? cells.data<std::uint8_t>() : nullptr};
     const F32Kernels& isa = kernels::select_f32_kernels(process_isa());
     Tensor dx, dw, db;
     if (inputs[0].needs_grad()) {
@@ -49,23 +51,28 @@ struct ConvolutionBackward final : Node {
 }  // namespace
 
 Tensor convolution(const char* node_name, const Conv2dShape& shape, const Tensor& x,
-                   const Tensor& weight, const Tensor& bias, Activation activation,
+                   const Tensor& weight, const Tensor& bias, Activation activation, bool max_pool,
                    Shape result_shape) {
-  const bool relu = activation == Activation::kRelu;
-  Tensor y = Tensor::empty(std::move(result_shape));
-  {
-    Scratch scratch(conv2d_forward_scratch_floats(shape));
-    conv2d_forward(kernels::select_f32_kernels(process_isa()), shape, x.data(), weight.data(),
-                   bias.defined() ? bias.data() : nullptr, y.mutable_data(), scratch.data(),
-                   {.relu = relu});
+  const bool recording = should_record({x, weight, bias});
+  Tensor y = Tensor::empty(result_shape), cells;
+  kernels::ConvolutionTail tail = {.relu = activation == Activation::kRelu, .halve = max_pool};
+  if (max_pool && recording) {
+    cells = Tensor::empty(std::move(result_shape), DType::kU8);
+    tail.cells = cells.mutable_data<std::uint8_t>();
   }
-  if (should_record({x, weight, bias})) {
+  {
+    Scratch scratch(conv2d_forward_scratch_floats(shape, tail));
+    conv2d_forward(kernels::select_f32_kernels(process_isa()), shape, x.data(), weight.data(),
+                   bias.defined() ? bias.data() : nullptr, y.mutable_data(), scratch.data(), tail);
+  }
+  if (recording) {
     auto node = std::make_shared<ConvolutionBackward>();
     node->node_name = node_name;
     node->shape = shape;
     node->x = x.detach();
     node->weight = weight.detach();
-    if (relu) node->y = y.detach();
+    if (tail.relu) node->y = y.detach();
+    node->cells = std::move(cells);
     attach(y, {x, weight, bias}, std::move(node));
   }
   return y;

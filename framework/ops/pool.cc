@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "autograd/node.h"
+#include "base/cpu.h"
+#include "kernels/f32/kernels.h"
 #include "ops/elementwise.h"
 
 namespace octet {
@@ -16,7 +18,6 @@ namespace {
 // Clang.
 using F32x4 = float __attribute__((vector_size(16)));
 using I32x4 = std::int32_t __attribute__((vector_size(16)));
-using U32x4 = std::uint32_t __attribute__((vector_size(16)));
 using U8x16 = std::uint8_t __attribute__((vector_size(16)));
 
 F32x4 load4(const float* from) {
@@ -112,55 +113,18 @@ void max_of_row(const float* image, const Extents& e, const Window& win, std::in
   }
 }
 
-// Windows of 2 x 2 with stride 2, which do not overlap: of LeNet, and of most networks.
-constexpr Window kHalving{.kh = 2, .kw = 2, .stride = 2, .padding = 0};
-
+// Windows of 2x2 with stride 2, of LeNet and of most networks, have kernels of their own.
 bool is_halving(const Window& win) {
   return win.kh == 2 && win.kw == 2 && win.stride == 2 && win.padding == 0;
 }
 
-// max_of_row for them and at least four channels: with constant extents the compiler unrolls
-// max_of_window4. Extents by value: no store can change them.
-void max_of_row_halving(const float* image, const Extents e, std::int64_t oy, float* y,
-                        std::uint8_t* winner) {
-  for (std::int64_t ox = 0; ox < e.ow; ++ox) {
-    const Cells cells{
-        .y = 2 * oy, .x = 2 * ox, .ky_begin = 0, .ky_end = 2, .kx_begin = 0, .kx_end = 2};
-    for (std::int64_t i = 0; i < e.c; i += 4) {
-      const std::int64_t c = std::min(i, e.c - 4), at = ox * e.c + c;
-      max_of_window4(image + c, e, kHalving, cells, y + at,
-                     winner != nullptr ? winner + at : nullptr);
-    }
-  }
-}
-
-// The gradient of one image for kHalving and at least four channels. Each cell has one window,
-// which writes it: the gradient where it won, 0 elsewhere. Extents by value: no store can change
-// them.
-void max_pool_backward_halving(const float* g, const std::uint8_t* winner, const Extents e,
-                               float* into) {
-  const U32x4 byte = {0xff, 0xff00, 0xff0000, 0xff000000};  // of four winners, for each lane
-  const std::int64_t line = e.w * e.c, offset[4] = {0, e.c, line, line + e.c};
-  for (std::int64_t oy = 0; oy < e.oh; ++oy) {
-    float* to = into + 2 * oy * line;
-    for (std::int64_t ox = 0; ox < e.ow; ++ox, g += e.c, winner += e.c, to += 2 * e.c) {
-      for (std::int64_t i = 0; i < e.c; i += 4) {
-        const std::int64_t c = std::min(i, e.c - 4);
-        std::uint32_t four;
-        std::memcpy(&four, winner + c, sizeof(four));
-        const U32x4 cell = U32x4{four, four, four, four} & byte;
-        const F32x4 zero = {}, gradient = zero + load4(g + c);
-        for (std::uint32_t k = 0; k < 4; ++k) {
-          const std::uint32_t all = k * 0x01010101;
-          const F32x4 part = cell == (U32x4{all, all, all, all} & byte) ? gradient : zero;
-          std::memcpy(to + offset[k] + c, &part, sizeof(part));
-        }
-      }
-    }
-    if (e.w % 2 != 0) {
-      std::fill_n(to, e.c, 0.0f);
-      std::fill_n(to + line, e.c, 0.0f);
-    }
+void halve_backward(const float* g, const std::uint8_t* cells, const Extents& e, float* into) {
+  const kernels::F32Kernels& isa = kernels::select_f32_kernels(process_isa());
+  const std::int64_t line = e.w * e.c, half = e.ow * e.c;
+  for (std::int64_t y = 0; y < 2 * e.oh; ++y) {
+    const std::int64_t from = y / 2 * half;
+    isa.halve_backward(e.w, e.c, y % 2 == 0 ? 0 : 2, g + from, nullptr, cells + from,
+                       into + y * line);
   }
   if (e.h % 2 != 0) std::fill_n(into + (e.h - 1) * line, line, 0.0f);
 }
@@ -195,11 +159,11 @@ struct MaxPool2dBackward final : Node {
     const float* g = grad_output.data();
     const std::uint8_t* winner = winners.data<std::uint8_t>();
     float* into = grad.mutable_data();
-    const bool halving = is_halving(window) && e.c >= 4;
+    const bool halving = is_halving(window);
     parallel_for(e.n, [&](std::int64_t n) {
       const std::int64_t from = n * e.oh * e.ow * e.c, to = n * e.h * e.w * e.c;
       if (halving) {
-        max_pool_backward_halving(g + from, winner + from, e, into + to);
+        halve_backward(g + from, winner + from, e, into + to);
       } else {
         max_pool_backward(g + from, winner + from, e, window, into + to);
       }
@@ -310,13 +274,14 @@ Tensor max_pool2d(const Tensor& x, Pool2dOptions options) {
   const float* images = x.data();
   float* into = y.mutable_data();
   std::uint8_t* winner = recording ? winners.mutable_data<std::uint8_t>() : nullptr;
-  const bool halving = is_halving(win) && e.c >= 4;
+  const bool halving = is_halving(win);
+  const kernels::F32Kernels& isa = kernels::select_f32_kernels(process_isa());
   parallel_for(e.n * e.oh, [&](std::int64_t row) {
     const float* image = images + row / e.oh * (e.h * e.w * e.c);
     const std::int64_t at = row * e.ow * e.c;
     std::uint8_t* cell = winner != nullptr ? winner + at : nullptr;
     if (halving) {
-      max_of_row_halving(image, e, row % e.oh, into + at, cell);
+      isa.halve(1, e.w, e.c, image + 2 * (row % e.oh) * e.w * e.c, into + at, cell);
     } else {
       max_of_row(image, e, win, row % e.oh, into + at, cell);
     }
