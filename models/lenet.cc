@@ -39,7 +39,7 @@ LeNet::LeNet(Options o)
       fc3_(add<Linear>("fc3", {.in = 84, .out = o.classes})) {}
 
 Tensor LeNet::forward(const Tensor& x) {
-  const Tensor maps = pool2_(conv2_(pool1_(conv1_(x))));
+  const Tensor maps = conv2_.call_with_pool(pool2_, conv1_.call_with_pool(pool1_, x));
   return fc3_(fc2_(fc1_(flatten_(maps))));
 }
 

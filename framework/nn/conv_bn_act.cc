@@ -71,9 +71,29 @@ void ConvBnAct::check_inputs(Inputs x) const {
 
 Tensor ConvBnAct::convolve(const Tensor& x, const Tensor& weight, const Tensor& bias,
                            Activation activation) const {
-  return conv2d(
-      x, weight, bias,
-      {.stride = o_.stride, .padding = o_.padding, .groups = o_.groups, .activation = activation});
+  return conv2d(x, weight, bias,
+                {.stride = o_.stride,
+                 .padding = o_.padding,
+                 .groups = o_.groups,
+                 .activation = activation,
+                 .max_pool = pool_in_pass_});
+}
+
+Tensor ConvBnAct::call_with_pool(MaxPool2d& pool, const Tensor& x) {
+  const Pool2dOptions& window = pool.options();
+  const bool halves = window.kernel == 2 && window.stride == 2 && window.padding == 0;
+  const bool plain =
+      o_.norm == Norm::kNone && !o_.shortcut && (o_.act == Act::kNone || o_.act == Act::kRelu);
+  if (prepared() || pool.prepared() || is_tracing() || !halves || !plain) {
+    return pool((*this)(x));
+  }
+  struct Scope {
+    bool& flag;
+    explicit Scope(bool& f) : flag(f) { flag = true; }
+    ~Scope() { flag = false; }
+  };
+  const Scope scope(pool_in_pass_);
+  return (*this)(x);
 }
 
 // act(batch_norm(y) + shortcut); no shortcut if undefined.

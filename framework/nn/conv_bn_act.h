@@ -3,6 +3,7 @@
 #include "nn/act.h"
 #include "nn/integer_form.h"
 #include "nn/leaf.h"
+#include "nn/pool.h"
 #include "ops/conv2d.h"
 
 namespace octet {
@@ -47,6 +48,11 @@ class ConvBnAct final : public Leaf {
   explicit ConvBnAct(Options options);
   const Options& options() const { return o_; }
 
+  // pool((*this)(x)), the same bits. A float model that nobody traces computes both in one pass
+  // over memory where it can (no batch norm; windows of 2x2); the map between them then never
+  // exists as a whole.
+  Tensor call_with_pool(MaxPool2d& pool, const Tensor& x);
+
   ir::ValueId lower(Lowering& lowering) const override;
   void reset_parameters(Initializer& init) override;
   void freeze_bn_stats(bool on) override { bn_frozen_ = on; }
@@ -75,6 +81,7 @@ class ConvBnAct final : public Leaf {
   FakeQuantize* conv_fake_quant_ = nullptr;        // of the convolution; with a shortcut its own,
   FakeQuantize* activation_fake_quant_ = nullptr;  // otherwise the same as of the result
   bool bn_frozen_ = false;
+  bool pool_in_pass_ = false;  // during call_with_pool
 };
 
 }  // namespace octet

@@ -10,6 +10,7 @@ class MaxPool2d final : public Leaf {
  public:
   using Options = Pool2dOptions;
   explicit MaxPool2d(Options options) : o_(options) {}
+  const Options& options() const { return o_; }
   ir::ValueId lower(Lowering& lowering) const override;
 
  private:

@@ -90,6 +90,8 @@ Trace trace(Module& model, const Tensor& x) {
   return tracer.finish(result);
 }
 
+bool is_tracing() { return g_tracer != nullptr; }
+
 void trace_inputs(const Leaf& leaf, Inputs x) {
   if (g_tracer == nullptr) return;
   for (const Tensor& t : x) {

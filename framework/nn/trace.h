@@ -28,6 +28,9 @@ struct Trace {
 // is called twice (a layer is one node of the graph), or if the model's result is not a leaf's.
 Trace trace(Module& model, const Tensor& x);
 
+// True while `trace` runs on this thread: every leaf's result is then wanted.
+bool is_tracing();
+
 // For Leaf::call: the tracer of this thread, if there is one, takes note of a call.
 void trace_inputs(const Leaf& leaf, Inputs x);
 void trace_call(Leaf& leaf, Inputs x, const Tensor& result);

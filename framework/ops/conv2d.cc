@@ -49,7 +49,6 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, Conv2dO
               shape.out_width(), " is too small for max-pool of 2x2 windows");
   return convolution("Conv2dBackward", shape, x, weight, bias, options.activation, options.max_pool,
                      {shape.batch, height, width, shape.out});
-});
 }
 
 }  // namespace octet

@@ -6,11 +6,12 @@ namespace {
 
 // How the data gradient is cut: blocks of images, and bands of rows of their maps.
 struct DataGradientPlan {
-  Conv2dShape s;  // without a kernel, padding and stride every pixel is an image of its own
+  Conv2dShape s;  // a pointwise convolution without a pool sees each pixel as an image
   std::int64_t images, blocks, band, bands;
 
-  DataGradientPlan(const Conv2dShape& shape, bool masked) : s(shape) {
-    if (is_pointwise(s)) {
+  DataGradientPlan(const Conv2dShape& shape, OutputGradient gradient) : s(shape) {
+    const bool masked = !GradientRows::in_place(gradient);
+    if (is_pointwise(s) && gradient.cells == nullptr) {
       s.batch *= s.height * s.width;
       s.height = s.width = 1;
     }
@@ -57,7 +58,7 @@ void pack_for_gradient(const DataGradientPlan& plan, const float* weight, float*
 
 std::size_t conv2d_data_gradient_scratch_floats(const Conv2dShape& shape, OutputGradient gradient) {
   const bool in_place = GradientRows::in_place(gradient);
-  const DataGradientPlan plan(shape, !in_place);
+  const DataGradientPlan plan(shape, gradient);
   const std::int64_t buffer = in_place ? 0 : whole_lines(plan.images * plan.image_floats());
   return static_cast<std::size_t>(shape.groups * plan.packed_group()) +
          workers() * static_cast<std::size_t>(buffer);
@@ -66,7 +67,7 @@ std::size_t conv2d_data_gradient_scratch_floats(const Conv2dShape& shape, Output
 void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& shape,
                           OutputGradient gradient, const float* weight, float* dx, float* scratch) {
   const bool in_place = GradientRows::in_place(gradient);
-  const DataGradientPlan plan(shape, !in_place);
+  const DataGradientPlan plan(shape, gradient);
   const Conv2dShape& s = plan.s;
   pack_for_gradient(plan, weight, scratch);
   const TapProduct product = TapProduct::data_gradient(kernels, s, scratch);

@@ -3,9 +3,11 @@
 
 #include "ops/conv2d.h"
 #include "ops/linear.h"
+#include "ops/pool.h"
 #include "tests/testing.h"
 
-// An activation inside conv2d and linear gives the bits of relu after them: values and gradients.
+// An activation and a max-pool inside conv2d and linear give the bits of those after them: values
+// and gradients.
 namespace octet {
 namespace {
 
@@ -55,6 +57,44 @@ TEST_CASE("conv2d with ReLU: the bits of relu(conv2d)") {
     check_same(
         fused, [&](const auto& t) { return relu(conv2d(t[0], t[1], t[2], c.options)); }, in);
   }
+}
+
+TEST_CASE("conv2d with max-pool: the bits of max_pool2d after it") {
+  for (const Case& c : kCases) {
+    CAPTURE(c.x);
+    CAPTURE(c.weight);
+    const std::vector<Tensor> in = {randn(c.x, 1), randn(c.weight, 2), randn({c.weight[0]}, 3)};
+    for (const Activation activation : {Activation::kNone, Activation::kRelu}) {
+      const auto fused = [&](const std::vector<Tensor>& t) {
+        Conv2dOptions options = c.options;
+        options.activation = activation;
+        options.max_pool = true;
+        return conv2d(t[0], t[1], t[2], options);
+      };
+      const auto separate = [&](const std::vector<Tensor>& t) {
+        const Tensor y = conv2d(t[0], t[1], t[2], c.options);
+        return max_pool2d(activation == Activation::kRelu ? relu(y) : y, {});
+      };
+      check_same(fused, separate, in);
+    }
+  }
+}
+
+TEST_CASE("conv2d with max-pool: the gradient of the bias alone") {
+  const Tensor x = randn({5, 9, 9, 3}, 1), weight = randn({7, 3, 3, 3}, 2);
+  const auto fused = [&](const std::vector<Tensor>& t) {
+    return conv2d(x, weight, t[0], {.activation = Activation::kRelu, .max_pool = true});
+  };
+  const auto separate = [&](const std::vector<Tensor>& t) {
+    return max_pool2d(relu(conv2d(x, weight, t[0], {})), {});
+  };
+  check_same(fused, separate, {randn({7}, 3)});
+}
+
+TEST_CASE("conv2d with max-pool: a result without a whole window is an error") {
+  CHECK_THROWS_WITH_AS(
+      conv2d(randn({1, 3, 3, 1}, 1), randn({2, 3, 3, 1}, 2), Tensor(), {.max_pool = true}),
+      doctest::Contains("too small for max-pool"), Error);
 }
 
 TEST_CASE("linear with ReLU: the bits of relu(linear)") {
