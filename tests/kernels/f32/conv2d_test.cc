@@ -123,6 +123,24 @@ const std::vector<Conv2dShape> kShapes = {
      .kernel_h = 3,
      .kernel_w = 3,
      .padding = 1},
+    // Weights in three pieces, seven images, stride 2 with every length of tap list.
+    {.batch = 7,
+     .height = 5,
+     .width = 6,
+     .in = 128,
+     .out = 70,
+     .kernel_h = 5,
+     .kernel_w = 5,
+     .stride = 2,
+     .padding = 3},
+    {.batch = 13,
+     .height = 2,
+     .width = 9,
+     .in = 12,
+     .out = 5,
+     .kernel_h = 3,
+     .kernel_w = 4,
+     .padding = 2},
 };
 
 std::string text(const Conv2dShape& s) {

@@ -140,6 +140,50 @@ TEST_CASE("f32 gemm: runs make one chain over pieces of a and b that lie apart")
   }
 }
 
+TEST_CASE("f32 gemm: groups of rows, as the taps of a pixel lie in an image") {
+  struct Case {
+    std::int64_t groups, rows, n;
+  };
+  constexpr std::int64_t kLine = 37, kK = 9, kStep = 2;
+  for (const Case& c :
+       {Case{5, 5, 6}, Case{5, 5, 8}, Case{5, 5, 9}, Case{3, 3, 6}, Case{2, 30, 16}}) {
+    const std::int64_t m = c.groups * c.rows;
+    const std::vector<float> a = random_floats(at(c.groups * kLine + kK * kStep + c.rows), 1);
+    const std::vector<float> b = random_floats(at(kK * c.n), 2);
+    const std::vector<float> before = random_floats(at(m * c.n), 3);
+    std::vector<float> expected = before;
+    for (std::int64_t i = 0; i < m; ++i) {
+      for (std::int64_t j = 0; j < c.n; ++j) {
+        float& acc = expected[at(i * c.n + j)];
+        for (std::int64_t p = 0; p < kK; ++p) {
+          acc =
+              std::fma(a[at(i / c.rows * kLine + i % c.rows + p * kStep)], b[at(p * c.n + j)], acc);
+        }
+      }
+    }
+    for (const F32Kernels& kernels : f32_kernels()) {
+      if (!cpu_supports(kernels.isa)) continue;
+      CAPTURE(std::string(kernels.name));
+      std::vector<float> result = before;
+      kernels.gemm({.m = c.rows,
+                    .n = c.n,
+                    .k = kK,
+                    .a = a.data(),
+                    .a_row = 1,
+                    .a_col = kStep,
+                    .b = b.data(),
+                    .b_row = c.n,
+                    .init = result.data(),
+                    .init_row = c.n,
+                    .c = result.data(),
+                    .c_row = c.n,
+                    .row_groups = c.groups,
+                    .a_group = kLine});
+      CHECK(result == expected);
+    }
+  }
+}
+
 TEST_CASE("select_f32_kernels: the cap holds") {
   CHECK(select_f32_kernels(Isa::kScalar).isa == Isa::kScalar);
   CHECK(select_f32_kernels(Isa::kNeonDot).isa == Isa::kScalar);
