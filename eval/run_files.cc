@@ -60,7 +60,8 @@ std::unique_ptr<Module> build_model(const Config& config, const Dataset& dataset
   return make_model(config.model.name,
                     {.image_shape = dataset.image_shape(),
                      .classes = static_cast<std::int64_t>(dataset.class_names().size()),
-                     .padding = config.model.padding});
+                     .padding = config.model.padding,
+                     .zero_init_residual = config.model.zero_init_residual});
 }
 
 void prepare_model(Module& model, const Config& config, const Dataset& dataset) {

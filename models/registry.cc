@@ -4,6 +4,7 @@
 
 #include "base/nearest.h"
 #include "models/lenet.h"
+#include "models/resnet.h"
 
 namespace octet {
 namespace {
@@ -13,12 +14,34 @@ std::unique_ptr<Module> make_lenet(const ModelOptions& o, Norm norm) {
       .image_shape = o.image_shape, .classes = o.classes, .padding = o.padding, .norm = norm});
 }
 
+std::unique_ptr<Module> make_resnet(const ModelOptions& o, ResidualBlock block, std::int64_t width,
+                                    std::vector<std::int64_t> blocks) {
+  return std::make_unique<ResNet>(ResNet::Options{.image_shape = o.image_shape,
+                                                  .classes = o.classes,
+                                                  .block = block,
+                                                  .width = width,
+                                                  .blocks = std::move(blocks),
+                                                  .zero_init_residual = o.zero_init_residual});
+}
+
 using Maker = std::unique_ptr<Module> (*)(const ModelOptions&);
 
 // One line per model.
 constexpr std::pair<const char*, Maker> kModels[] = {
     {"lenet", [](const ModelOptions& o) { return make_lenet(o, Norm::kNone); }},
     {"lenet_bn", [](const ModelOptions& o) { return make_lenet(o, Norm::kBatch); }},
+    {"resnet20",
+     [](const ModelOptions& o) {
+       return make_resnet(o, ResidualBlock::kBasic, 16, {3, 3, 3});
+     }},
+    {"resnet18",
+     [](const ModelOptions& o) {
+       return make_resnet(o, ResidualBlock::kBasic, 64, {2, 2, 2, 2});
+     }},
+    {"resnet50",
+     [](const ModelOptions& o) {
+       return make_resnet(o, ResidualBlock::kBottleneck, 64, {3, 4, 6, 3});
+     }},
 };
 
 }  // namespace

@@ -71,6 +71,7 @@ struct DataConfig {
 struct ModelConfig {
   std::string name = "lenet";
   int padding = 2;
+  bool zero_init_residual = true;
   std::string init_from;
 
   template <class Self, class Visitor>
@@ -78,6 +79,8 @@ struct ModelConfig {
     v("name", c.name, {}, "which network (names below)");
     v("padding", c.padding, within(0, 16),
       "of the first convolution, in a model that leaves the choice");
+    v("zero_init_residual", c.zero_init_residual, {},
+      "ResNet: the last gamma of each block starts at 0, each block as its shortcut");
     v("init_from", c.init_from, {},
       "start from this checkpoint or .safetensors file; empty: random");
   }

@@ -44,7 +44,8 @@ TEST_CASE("lenet: d2l's geometry has 61706 parameters") {
 }
 
 TEST_CASE("registry: an unknown model is told the nearest") {
-  CHECK(registered_models() == std::vector<std::string>{"lenet", "lenet_bn"});
+  CHECK(registered_models() ==
+        std::vector<std::string>{"lenet", "lenet_bn", "resnet20", "resnet18", "resnet50"});
   CHECK_THROWS_WITH_AS(make_model("lenet_nb", {.image_shape = {28, 28, 1}}),
                        doctest::Contains("did you mean \"lenet_bn\"?"), UsageError);
 }
@@ -52,7 +53,7 @@ TEST_CASE("registry: an unknown model is told the nearest") {
 TEST_CASE("lenet: the twin and the integer graph agree in every tensor") {
   const Shape image{28, 28, 1};
   const qat::InputEncoding input{{1.0f / 255.0f, 0}, centered_input(1).table};
-  for (const std::string& name : registered_models()) {
+  for (const std::string name : {"lenet", "lenet_bn"}) {
     for (const std::int64_t padding : {2, 0}) {
       CAPTURE(name);
       CAPTURE(padding);
