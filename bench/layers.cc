@@ -37,7 +37,7 @@ class LayerKernels {
         y_(random_tensor(shape.batch * shape.out_height() * shape.out_width() * shape.out)),
         weight_(random_tensor(shape.out * shape.taps())),
         scratch_(std::max({conv2d_forward_scratch_floats(shape),
-                           conv2d_data_gradient_scratch_floats(shape),
+                           conv2d_data_gradient_scratch_floats(shape, y_.data()),
                            conv2d_weight_gradient_scratch_floats(shape)})) {}
 
   // A gradient takes the place of what it is the gradient of: no pass reads what it writes.
