@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "models/lenet.h"
+#include "models/registry.h"
 #include "nn/add_act.h"
 
 namespace octet {
@@ -84,6 +85,13 @@ TEST_CASE("distinct: a layer that reads the image stands alone, since it has one
   };
   Twice model;
   CHECK(distinct(layer_shapes(model, {5, 5, 4}, 1)).size() == 2);
+}
+
+TEST_CASE("layer_shapes: ResNet-50 has 53 convolutions and a linear layer, 1.298 GMAC per image") {
+  const auto model = make_model("resnet50", {.image_shape = {32, 32, 3}});
+  const auto layers = layer_shapes(*model, {32, 32, 3}, 1);
+  CHECK(layers.size() == 54);
+  CHECK(macs_per_image(layers).forward == 1297829888);
 }
 
 // A leaf with a weight that nobody here knows.
