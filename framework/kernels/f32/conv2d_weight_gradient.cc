@@ -32,11 +32,9 @@ struct WeightPlan {
         k(shape.taps()),
         pixels(shape.out_width()),
         rows(shape.batch * shape.out_height()) {
-    const std::int64_t chunk_pixels =
-        form == Form::kPointwise
-            ? std::clamp<std::int64_t>(std::max(6144 / k, std::min<std::int64_t>(16384 / k, 32)),
-                                       16, 128)
-            : 128;
+    // A tile of the result is read and written once for each chunk, and where the result is beyond
+    // L2 that costs more.
+    const std::int64_t chunk_pixels = s.out * k > (1 << 18) ? 512 : 128;
     chunk_rows = form == Form::kLines ? Lines(s).band_rows
                                       : std::clamp<std::int64_t>(chunk_pixels / pixels, 1, rows);
     constexpr std::int64_t kMaxGroups = 16, kMinPixels = 512, kMaxPartialFloats = 1 << 20;
@@ -70,6 +68,19 @@ struct WeightPlan {
       const std::int64_t count = std::min(last - row, height - row % height);
       body(row / height, row % height, row, count);
       row += count;
+    }
+  }
+
+  // The same with whole images together: body(image, images, oy, row, count).
+  template <class Body>
+  void for_each_images(std::int64_t first, std::int64_t last, const Body& body) const {
+    const std::int64_t height = s.out_height();
+    for (std::int64_t row = first; row < last;) {
+      const std::int64_t whole = row % height == 0 ? (last - row) / height : 0;
+      const std::int64_t images = std::max<std::int64_t>(1, whole);
+      const std::int64_t count = whole > 0 ? height : std::min(last - row, height - row % height);
+      body(row / height, images, row % height, row, count);
+      row += images * count;
     }
   }
 };
@@ -147,10 +158,11 @@ struct WeightItem {
                     {dy.first + (row - first) * plan.pixels * dy.stride, dy.stride});
         });
       case Form::kTaps:
-        return plan.for_each_image(first, last, [&](auto image, auto oy, auto row, auto rows) {
-          add_taps(image, oy, rows,
-                   {dy.first + (row - first) * plan.pixels * dy.stride, dy.stride});
-        });
+        return plan.for_each_images(
+            first, last, [&](auto image, auto images, auto oy, auto row, auto rows) {
+              add_taps(image, images, oy, rows,
+                       {dy.first + (row - first) * plan.pixels * dy.stride, dy.stride});
+            });
     }
   }
 
@@ -206,7 +218,9 @@ struct WeightItem {
                   .a_group = lines.line_floats});
   }
 
-  void add_taps(std::int64_t image, std::int64_t oy, std::int64_t rows, const Matrix& dy) const {
+  // Output rows [oy, oy + rows) of each of `images` images; of several only whole ones.
+  void add_taps(std::int64_t image, std::int64_t images, std::int64_t oy, std::int64_t rows,
+                const Matrix& dy) const {
     const Conv2dShape& s = plan.s;
     const TapAxis vertical = vertical_axis(s), horizontal = horizontal_axis(s);
     const std::int64_t in = s.in_per_group(), out = s.out_per_group();
@@ -233,7 +247,10 @@ struct WeightItem {
                     .c_row = out,
                     .runs = last - first,
                     .a_run = s.stride * s.width * s.in,
-                    .b_run = plan.pixels * dy.stride});
+                    .b_run = plan.pixels * dy.stride,
+                    .run_groups = images,
+                    .a_run_group = s.height * s.width * s.in,
+                    .b_run_group = rows * plan.pixels * dy.stride});
     }
   }
 };

@@ -19,6 +19,8 @@ namespace octet::kernels {
 // same bias. m, n, k >= 1. a and b do not overlap c.
 // With runs > 1 the chain has runs * k links: run r takes a at a + r * a_run, b at b + r * b_run.
 // That is how a convolution reads its kernel rows from the image itself.
+// With run_groups > 1 all that happens for each group: its runs start a_run_group and b_run_group
+// floats after the last group's. So many images are one chain.
 // With row_groups > 1 there are row_groups * m rows: row i of group g is read at a + g * a_group +
 // i
 // * a_row, and written at c + (g * m + i) * c_row; init likewise. That is how a weight gradient
@@ -36,6 +38,8 @@ struct GemmF32Args {
   std::ptrdiff_t c_row = 0;
   std::int64_t runs = 1;
   std::ptrdiff_t a_run = 0, b_run = 0;
+  std::int64_t run_groups = 1;
+  std::ptrdiff_t a_run_group = 0, b_run_group = 0;
   std::int64_t row_groups = 1;
   std::ptrdiff_t a_group = 0;
   bool relu = false;

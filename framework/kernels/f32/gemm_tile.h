@@ -47,27 +47,32 @@ void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float
   for (int q = 0; q < kPointers; ++q) rows[q] = a + q * (kUnitRows ? g.a_group : kGroup * g.a_row);
   const std::ptrdiff_t a_row = kUnitRows ? 1 : g.a_row, a_col = kUnitRows ? g.a_col : 1;
   const std::ptrdiff_t b_row = g.b_row;
-  const std::ptrdiff_t a_jump = g.a_run - g.k * g.a_col, b_jump = g.b_run - g.k * g.b_row;
-  for (std::int64_t run = g.runs; run > 0; --run) {
-    for (std::int64_t k = g.k; k > 0; --k) {
-      typename V::Reg bv[NV];
+  const std::ptrdiff_t a_jump = g.a_run - g.k * a_col, b_jump = g.b_run - g.k * b_row;
+  for (std::int64_t group = g.run_groups; group > 0; --group) {
+    for (std::int64_t run = g.runs; run > 0; --run) {
+      for (std::int64_t k = g.k; k > 0; --k) {
+        typename V::Reg bv[NV];
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) {
-        bv[j] = j + 1 < NV ? V::load(b + j * V::kWidth) : V::load(b + j * V::kWidth, last);
-      }
+        for (int j = 0; j < NV; ++j) {
+          bv[j] = j + 1 < NV ? V::load(b + j * V::kWidth) : V::load(b + j * V::kWidth, last);
+        }
 #pragma GCC unroll 28
-      for (int i = 0; i < MR; ++i) {
-        const typename V::Reg av = V::broadcast(rows[i / kGroup] + (i % kGroup) * a_row);
+        for (int i = 0; i < MR; ++i) {
+          const typename V::Reg av = V::broadcast(rows[i / kGroup] + (i % kGroup) * a_row);
 #pragma GCC unroll 4
-        for (int j = 0; j < NV; ++j) acc[i][j] = V::fma(av, bv[j], acc[i][j]);
+          for (int j = 0; j < NV; ++j) acc[i][j] = V::fma(av, bv[j], acc[i][j]);
+        }
+#pragma GCC unroll 10
+        for (int q = 0; q < kPointers; ++q) rows[q] += a_col;
+        b += b_row;
       }
 #pragma GCC unroll 10
-      for (int q = 0; q < kPointers; ++q) rows[q] += a_col;
-      b += b_row;
+      for (int q = 0; q < kPointers; ++q) rows[q] += a_jump;
+      b += b_jump;
     }
 #pragma GCC unroll 10
-    for (int q = 0; q < kPointers; ++q) rows[q] += a_jump;
-    b += b_jump;
+    for (int q = 0; q < kPointers; ++q) rows[q] += g.a_run_group - g.runs * g.a_run;
+    b += g.b_run_group - g.runs * g.b_run;
   }
   if (g.relu) {
 #pragma GCC unroll 28

@@ -102,8 +102,9 @@ TEST_CASE("f32 gemm: columns beyond n of a wider result are left alone") {
 
 TEST_CASE("f32 gemm: runs make one chain over pieces of a and b that lie apart") {
   constexpr std::int64_t kM = 13, kN = 21, kK = 5, kRuns = 3, kARun = 40, kBRun = kK * kN + 7;
-  const std::vector<float> a = random_floats(at((kRuns - 1) * kARun + kM * kK), 1);
-  const std::vector<float> b = random_floats(at(kRuns * kBRun), 2);
+  constexpr std::int64_t kGroups = 2, kAGroup = 3 * kARun + 11, kBGroup = 4 * kBRun - 3;
+  const std::vector<float> a = random_floats(at(kGroups * kAGroup + kM * kK), 1);
+  const std::vector<float> b = random_floats(at(kGroups * kBGroup), 2);
   for (const bool unit_rows : {false, true}) {
     // Rows of a overlap, as those of a convolution do.
     const std::int64_t a_row = unit_rows ? 1 : 2, a_col = unit_rows ? 2 : 1;
@@ -111,9 +112,10 @@ TEST_CASE("f32 gemm: runs make one chain over pieces of a and b that lie apart")
     for (std::int64_t i = 0; i < kM; ++i) {
       for (std::int64_t j = 0; j < kN; ++j) {
         float acc = 0.0f;
-        for (std::int64_t p = 0; p < kRuns * kK; ++p) {
-          acc = std::fma(a[at(p / kK * kARun + i * a_row + p % kK * a_col)],
-                         b[at(p / kK * kBRun + p % kK * kN + j)], acc);
+        for (std::int64_t p = 0; p < kGroups * kRuns * kK; ++p) {
+          const std::int64_t group = p / kK / kRuns, run = p / kK % kRuns;
+          acc = std::fma(a[at(group * kAGroup + run * kARun + i * a_row + p % kK * a_col)],
+                         b[at(group * kBGroup + run * kBRun + p % kK * kN + j)], acc);
         }
         expected[at(i * kN + j)] = acc;
       }
@@ -134,7 +136,10 @@ TEST_CASE("f32 gemm: runs make one chain over pieces of a and b that lie apart")
                     .c_row = kN,
                     .runs = kRuns,
                     .a_run = kARun,
-                    .b_run = kBRun});
+                    .b_run = kBRun,
+                    .run_groups = kGroups,
+                    .a_run_group = kAGroup,
+                    .b_run_group = kBGroup});
       CHECK(c == expected);
     }
   }
