@@ -22,6 +22,7 @@
 #include "optim/sgd.h"
 #include "optim/weight_ema.h"
 #include "qat/schedule.h"
+#include "train/bn_reestimate.h"
 #include "train/divergence.h"
 #include "train/finish.h"
 #include "train/metrics_log.h"
@@ -192,12 +193,12 @@ class Run {
   // --- Phases
   // ------------------------------------------------------------------------------------------------------
 
-  DataLoader make_loader() const {
+  DataLoader make_loader(const AugmentOptions& augment) const {
     return DataLoader(train_, {.batch_size = config_.data.batch_size,
                                .shuffle = true,
                                .drop_last = train_->size() >= config_.data.batch_size,
                                .seed = config_.run.seed,
-                               .augment = config_.data.augment,
+                               .augment = augment,
                                .normalization = data_.normalization});
   }
 
@@ -227,7 +228,7 @@ class Run {
   }
 
   FitResult train_float() {
-    const DataLoader loader = make_loader();
+    const DataLoader loader = make_loader(config_.data.augment);
     if (config_.train.ema_decay > 0.0) {
       ema_ = std::make_unique<WeightEma>(weights(), static_cast<float>(config_.train.ema_decay));
       restore_group("ema", ema_->state());
@@ -238,9 +239,28 @@ class Run {
     if (result == FitResult::kStopped) return result;
     if (ema_) ema_->swap_in();
     ema_.reset();
+    if (config_.train.epochs > 0 && config_.train.bn_reestimate_batches > 0) reestimate_bn();
     save_weights(lock_.folder() + "/" + kFp32File, weights(), {{"model", config_.model.name}});
     begin_quantization();
     return result;
+  }
+
+  // On images as they are evaluated, without augmentation.
+  void reestimate_bn() {
+    const DataLoader loader = make_loader({});
+    const std::int64_t batches =
+        std::min<std::int64_t>(config_.train.bn_reestimate_batches, loader.batches());
+    reestimate_bn_stats(*model_, loader, batches);
+    std::string text = message("batch norm re-estimated over ", batches, " batches");
+    if (validation_->size() > 0) {
+      const double top1 = validate();
+      metrics_->write(
+          {{"phase", "bn_reestimate"}, {"batches", batches}, {"validation_top1", top1}});
+      char number[32];
+      std::snprintf(number, sizeof(number), "  validation %.2f", top1);
+      text += number;
+    }
+    progress_.line(text);
   }
 
   // Between the phases: from here on the model is prepared, and so are its checkpoints.
@@ -275,7 +295,7 @@ class Run {
   }
 
   FitResult quantize() {
-    const DataLoader loader = make_loader();
+    const DataLoader loader = make_loader(config_.data.augment);
     const qat::Schedule schedule{config_.quantize.freeze_observer_epoch,
                                  config_.quantize.freeze_bn_epoch};
     Phase phase{.name = "qat", .epochs = config_.quantize.epochs};

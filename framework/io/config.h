@@ -104,6 +104,7 @@ struct TrainConfig {
   double label_smoothing = 0.0;
   double clip_grad_norm = 0.0;
   double ema_decay = 0.0;
+  int bn_reestimate_batches = 0;
   Precision precision = Precision::kFp32;
 
   template <class Self, class Visitor>
@@ -124,6 +125,8 @@ struct TrainConfig {
     v("clip_grad_norm", c.clip_grad_norm, at_least(0),
       "a longer gradient is shortened to this norm; 0: never");
     v("ema_decay", c.ema_decay, from_below(0, 1), "moving average of the weights; 0: none");
+    v("bn_reestimate_batches", c.bn_reestimate_batches, within(0, 1000000),
+      "afterwards batch norm's statistics are averaged over this many batches; 0: they stay");
     v("precision", c.precision, {}, "of numbers in training");
   }
   bool operator==(const TrainConfig&) const = default;

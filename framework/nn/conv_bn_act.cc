@@ -7,7 +7,6 @@
 #include "nn/trace.h"
 #include "nn/twin.h"
 #include "ops/add.h"
-#include "ops/batch_norm.h"
 
 namespace octet {
 namespace {
@@ -99,6 +98,7 @@ Tensor ConvBnAct::call_with_pool(MaxPool2d& pool, const Tensor& x) {
 // act(batch_norm(y) + shortcut); no shortcut if undefined.
 Tensor ConvBnAct::normalize(const Tensor& y, const Tensor& shortcut, Act act) {
   BatchNormOptions options = kBatchNorm;
+  options.momentum = bn_momentum_;
   const bool batch = is_training() && !bn_frozen_;
   options.statistics = batch ? BatchNormStatistics::kBatch : BatchNormStatistics::kRunning;
   if (act == Act::kRelu) options.activation = Activation::kRelu;

@@ -4,6 +4,7 @@
 #include "nn/integer_form.h"
 #include "nn/leaf.h"
 #include "nn/pool.h"
+#include "ops/batch_norm.h"
 #include "ops/conv2d.h"
 
 namespace octet {
@@ -56,6 +57,7 @@ class ConvBnAct final : public Leaf {
   ir::ValueId lower(Lowering& lowering) const override;
   void reset_parameters(Initializer& init) override;
   void freeze_bn_stats(bool on) override { bn_frozen_ = on; }
+  void set_bn_momentum(float momentum) override { bn_momentum_ = momentum; }
 
  private:
   Tensor forward(Inputs x) override;
@@ -81,6 +83,7 @@ class ConvBnAct final : public Leaf {
   FakeQuantize* conv_fake_quant_ = nullptr;        // of the convolution; with a shortcut its own,
   FakeQuantize* activation_fake_quant_ = nullptr;  // otherwise the same as of the result
   bool bn_frozen_ = false;
+  float bn_momentum_ = BatchNormOptions().momentum;
   bool pool_in_pass_ = false;  // during call_with_pool
 };
 

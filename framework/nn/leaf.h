@@ -78,6 +78,9 @@ class Leaf : public Module {
   // Batch norm in QAT: from now on normalize with the running statistics, also in training. Nothing
   // to do for leaves without batch norm.
   virtual void freeze_bn_stats(bool) {}
+  // Weight of the newest batch in batch norm's running statistics, in [0, 1]; BatchNormOptions has
+  // the default. Nothing to do for leaves without batch norm.
+  virtual void set_bn_momentum(float) {}
 
  protected:
   // Real numbers: float and fake-quant.

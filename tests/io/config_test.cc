@@ -57,7 +57,7 @@ data:
 model: {name: resnet20, padding: 0, zero_init_residual: false, init_from: x.safetensors}
 train: {epochs: 0, optimizer: sgd, lr: 5e-4, momentum: 0, nesterov: true, weight_decay: 1e-3,
         decay_norm_and_bias: true, schedule: one_cycle, warmup_epochs: 0.5, label_smoothing: 0.1,
-        clip_grad_norm: 1, ema_decay: 0.999, precision: fp32}
+        clip_grad_norm: 1, ema_decay: 0.999, bn_reestimate_batches: 200, precision: fp32}
 quantize:
   method: qat
   epochs: 3
@@ -80,7 +80,7 @@ checkpoint: {every_seconds: 0, keep: 1}
         DataConfig{"cifar10", "/d", {32, 48, 3}, 64, 5000, {1.5f, 10, 0.1f, 0.2f, 4, true, 8}});
   CHECK(config.model == ModelConfig{"resnet20", 0, false, "x.safetensors"});
   CHECK(config.train == TrainConfig{0, TrainConfig::Optimizer::kSgd, 5e-4, 0, true, 1e-3, true,
-                                    TrainConfig::Schedule::kOneCycle, 0.5, 0.1, 1, 0.999,
+                                    TrainConfig::Schedule::kOneCycle, 0.5, 0.1, 1, 0.999, 200,
                                     TrainConfig::Precision::kFp32});
   const TensorQConfig weight = {QScheme::kPerTensorSymmetric, ObserverKind::kMovingAverage, 7, 1};
   const TensorQConfig activation = {QScheme::kPerTensorSymmetric, ObserverKind::kMinMax, 6, 0.1f};
@@ -121,7 +121,8 @@ TEST_CASE("config: bad input, each with its place and its reason") {
       {"train:\n  learning_rate: 1\n",
        "c.yaml:2:3: unknown key \"learning_rate\" in train; did you mean \"lr\"? (keys: epochs, "
        "optimizer, lr, momentum, nesterov, weight_decay, decay_norm_and_bias, schedule, "
-       "warmup_epochs, label_smoothing, clip_grad_norm, ema_decay, precision)"},
+       "warmup_epochs, label_smoothing, clip_grad_norm, ema_decay, bn_reestimate_batches, "
+       "precision)"},
       {"trian: {}\n",
        "c.yaml:1:1: unknown key \"trian\"; did you mean \"train\"? (keys: run, data, model, train, "
        "quantize, checkpoint)"},
@@ -350,7 +351,7 @@ TEST_CASE("config: every key has its line of help, takes its own default and no 
             std::string::npos);
     }
   }
-  CHECK(keys.size() == 50);
+  CHECK(keys.size() == 51);
 }
 
 // 200 random slips of one letter (left out, doubled or foreign, replaced, swapped) in random keys.
