@@ -39,23 +39,27 @@ void for_each_channel_block(BatchNormShape shape, const Body& body) {
   });
 }
 
-// Calls body(lane, chunk) for all lanes of the channels [first, first + n), channels innermost.
+// One group of lanes, one for each channel, in one chunk.
+struct Part {
+  std::int64_t chunk;
+  std::int64_t lane;  // of channel 0
+  double rows;        // that each of the lanes has
+};
+
+// Calls body(Part) for all of them, in order.
 template <class Body>
-void for_each_fold(BatchNormShape shape, const Body& body) {
-  const std::int64_t fold = shape.fold(), chunks = shape.chunks();
+void for_each_part(BatchNormShape shape, const Body& body) {
+  const std::int64_t chunks = shape.chunks(), lanes = shape.lanes();
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
-    for (std::int64_t f = 0; f < fold; ++f) body(chunk, f * shape.channels);
+    const std::int64_t count = chunk_of(shape, chunk).count, rows = count / lanes;
+    for (std::int64_t lane = 0; lane < lanes; lane += shape.channels) {
+      body(Part{chunk, lane, static_cast<double>(rows + (rows * lanes + lane < count ? 1 : 0))});
+    }
   }
 }
 
-// Rows that the lane has in a chunk of `count` floats.
-double rows_of(std::int64_t count, std::int64_t lanes, std::int64_t lane) {
-  return static_cast<double>((count - lane + lanes - 1) / lanes);
-}
-
 bool streams(BatchNormShape shape, const float* to) {
-  constexpr std::int64_t kCaches = 1
-                                   << 22;  // floats: 16 MiB, with the input about what an L3 holds
+  constexpr std::int64_t kCaches = 1 << 22;  // 16 MiB: with the input about what an L3 holds
   return shape.rows * shape.channels >= kCaches && shape.lanes() % 16 == 0 &&
          reinterpret_cast<std::uintptr_t>(to) % 64 == 0;
 }
@@ -85,23 +89,20 @@ void batch_norm_combine_statistics(BatchNormShape shape, const float* partials, 
   for_each_channel_block(shape, [=](std::int64_t first, std::int64_t last) {
     const std::int64_t width = last - first;
     double means[kBlock] = {}, squares[kBlock] = {};
-    for_each_fold(shape, [&](std::int64_t chunk, std::int64_t lane) {
-      const std::int64_t count = chunk_of(shape, chunk).count;
-      const float* partial = partials + chunk * 3 * lanes + lane + first;
+    for_each_part(shape, [&](Part part) {
+      const float* partial = partials + part.chunk * 3 * lanes + part.lane + first;
       for (std::int64_t j = 0; j < width; ++j) {
-        const double centre = -double{partial[j]}, sum = double{partial[lanes + j]};
-        means[j] += rows_of(count, lanes, lane + first + j) * centre + sum;
+        means[j] += double{partial[lanes + j]} - part.rows * double{partial[j]};
       }
     });
-    for (std::int64_t j = 0; j < width; ++j) means[j] *= share;
-    for_each_fold(shape, [&](std::int64_t chunk, std::int64_t lane) {
-      const std::int64_t count = chunk_of(shape, chunk).count;
-      const float* partial = partials + chunk * 3 * lanes + lane + first;
+    for (double& sum : means) sum *= share;
+    for_each_part(shape, [&](Part part) {
+      const float* partial = partials + part.chunk * 3 * lanes + part.lane + first;
       for (std::int64_t j = 0; j < width; ++j) {
         // sum of (x - mean)^2 = sum of ((x - centre) + shift)^2
-        const double shift = -double{partial[j]} - means[j], sum = double{partial[lanes + j]};
-        const double rows = rows_of(count, lanes, lane + first + j);
-        squares[j] += double{partial[2 * lanes + j]} + shift * (2.0 * sum + rows * shift);
+        const double shift = -double{partial[j]} - means[j];
+        squares[j] += double{partial[2 * lanes + j]} +
+                      shift * (2.0 * double{partial[lanes + j]} + part.rows * shift);
       }
     });
     for (std::int64_t j = 0; j < width; ++j) {
@@ -161,8 +162,8 @@ void combine_sums(BatchNormShape shape, const BatchNormGradients& g, const float
   for_each_channel_block(shape, [=](std::int64_t first, std::int64_t last) {
     const std::int64_t width = last - first;
     double sum[kBlock] = {}, product[kBlock] = {};
-    for_each_fold(shape, [&](std::int64_t chunk, std::int64_t lane) {
-      const float* partial = sums + chunk * 2 * lanes + lane + first;
+    for_each_part(shape, [&](Part part) {
+      const float* partial = sums + part.chunk * 2 * lanes + part.lane + first;
       for (std::int64_t j = 0; j < width; ++j) {
         sum[j] += double{partial[j]};
         product[j] += double{partial[lanes + j]};

@@ -8,9 +8,10 @@
 // stream(p, r), a store past the caches, and stream_end(), after the last of them). Included by one
 // file per instruction set, hence everything in an anonymous namespace.
 //
-// All of them wait for memory, so what counts is that each stream is read as it lies: one row after
-// the other, with the sums of a row's lanes in the L1 cache, ran at the speed of a plain copy,
-// while blocks of columns with their sums in registers took three times as long (Zen 4, 2026-11).
+// All of them wait for memory. What led there (Zen 4, 2026-11; docs/decisions.md): rows in their
+// order, two at a time, so that both share the lane's parameters and sums, which lie in L1; and
+// prefetching in the order of the addresses, because two rows at once make the machine's own
+// prefetcher lose its way (a third of the rate where a row has 1 KiB).
 namespace octet::kernels {
 namespace {
 
@@ -27,66 +28,113 @@ struct PartVector {
   void store(float* p, typename V::Reg r) const { V::store(p, r, mask); }
 };
 
-// Calls body.visit<kRows>(vector, lane, at) for the vectors of kRows rows of `lanes` floats, the
-// first `width` lanes of each: `at` is the place of the vector's first row.
-template <class V, int kRows, class Body>
-void visit_rows(std::int64_t at, std::int64_t width, const Body& body) {
-  std::int64_t lane = 0;
-  for (; lane + V::kWidth <= width; lane += V::kWidth) {
-    body.template visit<kRows>(FullVector<V>{}, lane, at + lane);
+constexpr int kRowsTogether = 2;
+
+// Asks for what will be needed 4 KiB on, or 16 KiB where the parameters of long rows fill L1.
+class Prefetch {
+ public:
+  explicit Prefetch(std::int64_t lanes) : near_(lanes <= 256) {}
+  void operator()(const float* p) const {
+    if (near_) {
+      __builtin_prefetch(p + 1024, 0, 3);
+    } else {
+      __builtin_prefetch(p + 4096, 0, 2);
+    }
+    asm volatile("");  // GCC would give the prefetches a loop of their own, before the work
   }
-  if (lane < width)
-    body.template visit<kRows>(PartVector<V>{V::mask(width - lane)}, lane, at + lane);
+
+ private:
+  bool near_;
+};
+
+// A Body handles one vector of lanes in one or two rows:
+//   state = begin(vector, lane)   loads the lane's parameters and sums
+//   prefetch(at)                  asks for what follows element `at` of the inputs
+//   row(vector, at, state)        takes one row's vector, at element `at`
+//   end(vector, lane, state)      stores the sums
+
+// The vector at `lane` of kRows rows from element `row` on.
+template <class V, int kRows, class Vector, class Body>
+void visit_vector(Vector vector, std::int64_t row, std::int64_t lanes, std::int64_t lane,
+                  const Body& body) {
+  auto state = body.begin(vector, lane);
+#pragma GCC unroll 2
+  for (int i = 0; i < kRows; ++i) {
+    if constexpr (V::kWidth > 1) body.prefetch(row + lane * kRows + i * V::kWidth);
+    body.row(vector, row + lane + i * lanes, state);
+  }
+  body.end(vector, lane, state);
 }
 
-// All rows in ascending order. Four at a time share the loads of a lane's parameters: where rows
-// are so short that they lie together, or so long that the parameters do not stay in L1. In between
-// that would mislead the prefetcher: half the speed for rows of 1 KiB.
+// The first `width` lanes of kRows rows.
+template <class V, int kRows, class Body>
+void visit_rows(std::int64_t row, std::int64_t lanes, std::int64_t width, const Body& body) {
+  std::int64_t lane = 0;
+  for (; lane + V::kWidth <= width; lane += V::kWidth) {
+    visit_vector<V, kRows>(FullVector<V>{}, row, lanes, lane, body);
+  }
+  if (lane == width) return;
+  visit_vector<V, kRows>(PartVector<V>{V::mask(width - lane)}, row, lanes, lane, body);
+}
+
+// All rows in ascending order.
 template <class V, class Body>
 void visit_all(std::int64_t count, std::int64_t lanes, const Body& body) {
-  constexpr std::int64_t kShort = 64, kLong = 2048;
-  const std::int64_t rows = count / lanes;
-  std::int64_t i = 0;
-  if (lanes <= kShort || lanes >= kLong) {
-    for (; i + 4 <= rows; i += 4) visit_rows<V, 4>(i * lanes, lanes, body);
+  std::int64_t row = 0;
+  for (; row + kRowsTogether * lanes <= count; row += kRowsTogether * lanes) {
+    visit_rows<V, kRowsTogether>(row, lanes, lanes, body);
   }
-  for (; i < rows; ++i) visit_rows<V, 1>(i * lanes, lanes, body);
-  if (i * lanes < count) visit_rows<V, 1>(i * lanes, count - i * lanes, body);
+  for (; row < count; row += lanes) {
+    visit_rows<V, 1>(row, lanes, lanes < count - row ? lanes : count - row, body);
+  }
 }
 
 template <class V>
 struct Accumulate {
-  std::int64_t lanes;
+  using Reg = typename V::Reg;
   const float* x;
   float* sum;
 
-  template <int kRows, class Vector>
-  void visit(Vector vector, std::int64_t lane, std::int64_t at) const {
-    typename V::Reg s = vector.load(sum + lane);
-#pragma GCC unroll 4
-    for (int i = 0; i < kRows; ++i) s = V::add(s, vector.load(x + at + i * lanes));
+  template <class Vector>
+  Reg begin(Vector vector, std::int64_t lane) const {
+    return vector.load(sum + lane);
+  }
+  void prefetch(std::int64_t) const {}
+  template <class Vector>
+  void row(Vector vector, std::int64_t at, Reg& s) const {
+    s = V::add(s, vector.load(x + at));
+  }
+  template <class Vector>
+  void end(Vector vector, std::int64_t lane, Reg s) const {
     vector.store(sum + lane, s);
   }
 };
 
 template <class V>
 struct AccumulateCentred {
-  std::int64_t lanes;
+  using Reg = typename V::Reg;
+  Prefetch ahead;
   const float *x, *minus_centre;
   float *sum, *squares;
 
-  template <int kRows, class Vector>
-  void visit(Vector vector, std::int64_t lane, std::int64_t at) const {
-    const typename V::Reg centre = vector.load(minus_centre + lane);
-    typename V::Reg s = vector.load(sum + lane), q = vector.load(squares + lane);
-#pragma GCC unroll 4
-    for (int i = 0; i < kRows; ++i) {
-      const typename V::Reg d = V::add(vector.load(x + at + i * lanes), centre);
-      s = V::add(s, d);
-      q = V::fma(d, d, q);
-    }
-    vector.store(sum + lane, s);
-    vector.store(squares + lane, q);
+  struct Sums {
+    Reg centre, sum, squares;
+  };
+  template <class Vector>
+  Sums begin(Vector vector, std::int64_t lane) const {
+    return {vector.load(minus_centre + lane), vector.load(sum + lane), vector.load(squares + lane)};
+  }
+  void prefetch(std::int64_t at) const { ahead(x + at); }
+  template <class Vector>
+  void row(Vector vector, std::int64_t at, Sums& s) const {
+    const Reg d = V::add(vector.load(x + at), s.centre);
+    s.sum = V::add(s.sum, d);
+    s.squares = V::fma(d, d, s.squares);
+  }
+  template <class Vector>
+  void end(Vector vector, std::int64_t lane, const Sums& s) const {
+    vector.store(sum + lane, s.sum);
+    vector.store(squares + lane, s.squares);
   }
 };
 
@@ -95,39 +143,44 @@ void batch_norm_statistics(std::int64_t count, std::int64_t lanes, const float* 
   for (std::int64_t i = 0; i < 3 * lanes; ++i) partial[i] = 0.0f;
   const std::int64_t rows = count / lanes, pilot = rows < 8 ? 1 : rows / 8;
   const float factor = -1.0f / static_cast<float>(pilot);
-  visit_all<V>(pilot * lanes < count ? pilot * lanes : count, lanes,
-               Accumulate<V>{lanes, x, partial});
+  visit_all<V>(pilot * lanes < count ? pilot * lanes : count, lanes, Accumulate<V>{x, partial});
   for (std::int64_t i = 0; i < lanes; ++i) partial[i] *= factor;
-  visit_all<V>(count, lanes,
-               AccumulateCentred<V>{lanes, x, partial, partial + lanes, partial + 2 * lanes});
+  visit_all<V>(
+      count, lanes,
+      AccumulateCentred<V>{Prefetch(lanes), x, partial, partial + lanes, partial + 2 * lanes});
 }
-
-// Ahead of a streaming store there is no write that would make the prefetcher run on.
-constexpr std::int64_t kPrefetchFloats = 1024;
 
 template <class V, bool kShortcut, bool kRelu, bool kStream>
 struct NormalizeRows {
+  using Reg = typename V::Reg;
   const BatchNormForwardArgs& args;
+  Prefetch ahead{args.lanes};
 
-  template <int kRows, class Vector>
-  void visit(Vector vector, std::int64_t lane, std::int64_t at) const {
-    const typename V::Reg minus_mean = vector.load(args.minus_mean + lane);
-    const typename V::Reg scale = vector.load(args.scale + lane);
-    const typename V::Reg beta = vector.load(args.beta + lane);
-#pragma GCC unroll 4
-    for (int i = 0; i < kRows; ++i) {
-      const std::int64_t k = at + i * args.lanes;
-      if constexpr (kStream) __builtin_prefetch(args.x + k + kPrefetchFloats);
-      typename V::Reg y = V::fma(V::add(vector.load(args.x + k), minus_mean), scale, beta);
-      if constexpr (kShortcut) y = V::add(y, vector.load(args.shortcut + k));
-      if constexpr (kRelu) y = V::relu(y);
-      if constexpr (kStream) {
-        V::stream(args.y + k, y);
-      } else {
-        vector.store(args.y + k, y);
-      }
+  struct Lane {
+    Reg minus_mean, scale, beta;
+  };
+  template <class Vector>
+  Lane begin(Vector vector, std::int64_t lane) const {
+    return {vector.load(args.minus_mean + lane), vector.load(args.scale + lane),
+            vector.load(args.beta + lane)};
+  }
+  void prefetch(std::int64_t at) const {
+    ahead(args.x + at);
+    if constexpr (kShortcut) ahead(args.shortcut + at);
+  }
+  template <class Vector>
+  void row(Vector vector, std::int64_t at, const Lane& l) const {
+    typename V::Reg y = V::fma(V::add(vector.load(args.x + at), l.minus_mean), l.scale, l.beta);
+    if constexpr (kShortcut) y = V::add(y, vector.load(args.shortcut + at));
+    if constexpr (kRelu) y = V::relu(y);
+    if constexpr (kStream) {
+      V::stream(args.y + at, y);
+    } else {
+      vector.store(args.y + at, y);
     }
   }
+  template <class Vector>
+  void end(Vector, std::int64_t, const Lane&) const {}
 };
 
 template <class V, bool kShortcut, bool kRelu>
@@ -160,6 +213,7 @@ enum class DataGradient { kNone, kConstantStatistics, kBatchStatistics };
 template <class V, ReluMask kMask, bool kSums, DataGradient kDx>
 struct GradientRows {
   const BatchNormBackwardArgs& args;
+  Prefetch ahead{args.lanes};
 
   template <class Vector>
   void write(Vector vector, float* to, typename V::Reg r) const {
@@ -170,51 +224,64 @@ struct GradientRows {
     }
   }
 
-  template <int kRows, class Vector>
-  void visit(Vector vector, std::int64_t lane, std::int64_t at) const {
-    using Reg = typename V::Reg;
-    constexpr bool kReadsX =
-        kMask == ReluMask::kRecomputed || kSums || kDx == DataGradient::kBatchStatistics;
-    Reg minus_mean = V::zero(), scale = minus_mean, beta = minus_mean, slope = minus_mean;
-    Reg offset = minus_mean, sum = minus_mean, product = minus_mean;
-    if constexpr (kReadsX) minus_mean = vector.load(args.minus_mean + lane);
+  using Reg = typename V::Reg;
+  static constexpr bool kReadsX =
+      kMask == ReluMask::kRecomputed || kSums || kDx == DataGradient::kBatchStatistics;
+  struct Lane {
+    Reg minus_mean, scale, beta, slope, offset, sum, product;
+  };
+
+  template <class Vector>
+  Lane begin(Vector vector, std::int64_t lane) const {
+    Lane l;
+    l.minus_mean = l.scale = l.beta = l.slope = l.offset = l.sum = l.product = V::zero();
+    if constexpr (kReadsX) l.minus_mean = vector.load(args.minus_mean + lane);
     if constexpr (kMask == ReluMask::kRecomputed || kDx != DataGradient::kNone) {
-      scale = vector.load(args.scale + lane);
+      l.scale = vector.load(args.scale + lane);
     }
-    if constexpr (kMask == ReluMask::kRecomputed) beta = vector.load(args.beta + lane);
+    if constexpr (kMask == ReluMask::kRecomputed) l.beta = vector.load(args.beta + lane);
     if constexpr (kDx == DataGradient::kBatchStatistics) {
-      slope = vector.load(args.slope + lane);
-      offset = vector.load(args.offset + lane);
+      l.slope = vector.load(args.slope + lane);
+      l.offset = vector.load(args.offset + lane);
     }
     if constexpr (kSums) {
-      sum = vector.load(args.sums + lane);
-      product = vector.load(args.sums + args.lanes + lane);
+      l.sum = vector.load(args.sums + lane);
+      l.product = vector.load(args.sums + args.lanes + lane);
     }
-#pragma GCC unroll 4
-    for (int i = 0; i < kRows; ++i) {
-      const std::int64_t k = at + i * args.lanes;
-      Reg g = vector.load(args.dy + k), x = V::zero();
-      if constexpr (kReadsX) x = V::add(vector.load(args.x + k), minus_mean);
-      if constexpr (kMask == ReluMask::kRecomputed)
-        g = V::where_positive(V::fma(x, scale, beta), g);
-      if constexpr (kMask == ReluMask::kResult) {
-        g = V::where_positive(vector.load(args.y + k), g);
-        if (args.g != nullptr) write(vector, args.g + k, g);
-      }
-      if constexpr (kSums) {
-        sum = V::add(sum, g);
-        product = V::fma(g, x, product);
-      }
-      if constexpr (kDx == DataGradient::kBatchStatistics) {
-        write(vector, args.dx + k, V::fma(scale, g, V::fma(slope, x, offset)));
-      }
-      if constexpr (kDx == DataGradient::kConstantStatistics) {
-        write(vector, args.dx + k, V::fma(scale, g, V::zero()));
-      }
+    return l;
+  }
+  void prefetch(std::int64_t at) const {
+    ahead(args.dy + at);
+    if constexpr (kReadsX) ahead(args.x + at);
+    if constexpr (kMask == ReluMask::kResult) ahead(args.y + at);
+  }
+  template <class Vector>
+  void row(Vector vector, std::int64_t at, Lane& l) const {
+    Reg g = vector.load(args.dy + at), x = V::zero();
+    if constexpr (kReadsX) x = V::add(vector.load(args.x + at), l.minus_mean);
+    if constexpr (kMask == ReluMask::kRecomputed) {
+      g = V::where_positive(V::fma(x, l.scale, l.beta), g);
+    }
+    if constexpr (kMask == ReluMask::kResult) {
+      g = V::where_positive(vector.load(args.y + at), g);
+      if (args.g != nullptr) write(vector, args.g + at, g);
     }
     if constexpr (kSums) {
-      vector.store(args.sums + lane, sum);
-      vector.store(args.sums + args.lanes + lane, product);
+      l.sum = V::add(l.sum, g);
+      l.product = V::fma(g, x, l.product);
+    }
+    if constexpr (kDx == DataGradient::kBatchStatistics) {
+      write(vector, args.dx + at, V::fma(l.scale, g, V::fma(l.slope, x, l.offset)));
+    }
+    if constexpr (kDx == DataGradient::kConstantStatistics) {
+      write(vector, args.dx + at, V::fma(l.scale, g, V::zero()));
+    }
+  }
+  template <class Vector>
+  void end(Vector vector, std::int64_t lane, const Lane& l) const {
+    if constexpr (kSums) {
+      vector.store(args.sums + lane, l.sum);
+      vector.store(args.sums + args.lanes + lane, l.product);
     }
   }
 };
