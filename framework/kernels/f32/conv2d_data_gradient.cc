@@ -82,7 +82,8 @@ void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& shape,
     const std::int64_t last = std::min(s.height, first + plan.band);
     float* buffer = in_place ? nullptr : buffers + worker * buffer_floats;
     const float* dy = rows.read(image * height, (image + images) * height, 0, s.out, buffer).first;
-    product.run(dy, dx + image * dx_image + first * s.width * s.in, dx_image, images, first, last);
+    product.run(dy, dx + image * dx_image + first * s.width * s.in, dx_image, images,
+                in_place ? std::min(plan.images, s.batch - image - images) : 0, first, last);
   });
 }
 

@@ -111,7 +111,7 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const f
                       result, buffer);
     } else {
       product.run(x + image * x_image, result, tail.halve ? plan.band_floats() : y_image, images,
-                  first, first + rows);
+                  std::min(plan.images, s.batch - image - images), first, first + rows);
     }
     if (!tail.halve) return;
     const std::int64_t pooled_row = s.out_width() / 2 * s.out;

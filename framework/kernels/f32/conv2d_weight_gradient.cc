@@ -147,11 +147,13 @@ struct WeightItem {
   std::int64_t group;           // of channels
   std::int64_t channel, width;  // of all output channels
 
-  // Adds the products of output rows [first, last), whose gradient is `dy`.
-  void add(std::int64_t first, std::int64_t last, const Matrix& dy) const {
+  // Adds the products of output rows [first, last), whose gradient is `dy`; `next_dy`: that of the
+  // rows up to `next` that come then, where it lies in place.
+  void add(std::int64_t first, std::int64_t last, std::int64_t next, const Matrix& dy,
+           GemmF32Args::Stretch next_dy) const {
     switch (plan.form) {
       case Form::kPointwise:
-        return add_pointwise(first, last, dy);
+        return add_pointwise(first, last, next, dy, next_dy);
       case Form::kLines:
         return plan.for_each_image(first, last, [&](auto image, auto oy, auto row, auto rows) {
           add_lines(image, oy, rows,
@@ -178,7 +180,8 @@ struct WeightItem {
   }
 
  private:
-  void add_pointwise(std::int64_t first, std::int64_t last, const Matrix& dy) const {
+  void add_pointwise(std::int64_t first, std::int64_t last, std::int64_t next, const Matrix& dy,
+                     GemmF32Args::Stretch next_dy) const {
     const std::int64_t k = plan.k;
     float* c = partial + channel * k;
     kernels.gemm({.m = width,
@@ -192,7 +195,9 @@ struct WeightItem {
                   .init = c,
                   .init_row = k,
                   .c = c,
-                  .c_row = k});
+                  .c_row = k,
+                  .next = next_dy,
+                  .next_too = {x + last * plan.pixels * k, (next - last) * plan.pixels * k}});
   }
 
   void add_lines(std::int64_t image, std::int64_t oy, std::int64_t rows, const Matrix& dy) const {
@@ -330,7 +335,10 @@ void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
       const std::int64_t last = std::min(end, first + plan.chunk_rows);
       const Matrix dy = gradient_rows.read(first, last, channel, width, dy_buffer);
       add_to_sums(first, last, dy);
-      products.add(first, last, dy);
+      const std::int64_t next = std::min(end, last + plan.chunk_rows), row = pixels * s.out;
+      const bool in_place = GradientRows::in_place(gradient);
+      products.add(first, last, next, dy,
+                   {gradient.dy + (in_place ? last * row : 0), in_place ? (next - last) * row : 0});
     }
     const std::int64_t beyond = div_up(sum_end, pixels);
     if (db == nullptr || end >= beyond) return;

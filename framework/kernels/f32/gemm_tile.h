@@ -21,6 +21,27 @@
 namespace octet::kernels {
 namespace {
 
+// What is left of GemmF32Args::next.
+struct NextLines {
+  const float* at[2];
+  const float* end[2];
+
+  explicit NextLines(const GemmF32Args& g)
+      : at{g.next.from, g.next_too.from},
+        end{g.next.from + g.next.floats, g.next_too.from + g.next_too.floats} {}
+
+  // Where a tile with so many links begins; null: nothing is left.
+  const float* take(std::int64_t links) {
+    for (int i = 0; i < 2; ++i) {
+      if (at[i] >= end[i]) continue;
+      const float* from = at[i];
+      at[i] += 16 * links;
+      return from;
+    }
+    return nullptr;
+  }
+};
+
 // One register tile: rows [0, MR) x NV vectors, the last one masked.
 //   accumulators acc[MR][NV]; per k: NV registers of b, and a[i, k] broadcast (on AVX-512 as the
 //   memory operand of the fma).
@@ -28,7 +49,11 @@ namespace {
 // otherwise a_col is 1 and every third row has its pointer.
 template <class V, int NV, int MR, bool kUnitRows, int kGroup = kUnitRows ? MR : 3>
 void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float* init, float* c,
-               typename V::Mask last) {
+               typename V::Mask last, const float* next) {
+  // Narrow tiles have no load to spare.
+  constexpr bool kPrefetch = NV > 1 && NV == V::kMaxVectors;
+  const std::ptrdiff_t next_step = next == nullptr ? 0 : 16;
+  if (next == nullptr) next = a;
   typename V::Reg acc[MR][NV];
 #pragma GCC unroll 28
   for (int i = 0; i < MR; ++i) {
@@ -65,6 +90,10 @@ void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float
 #pragma GCC unroll 10
         for (int q = 0; q < kPointers; ++q) rows[q] += a_col;
         b += b_row;
+        if constexpr (kPrefetch) {
+          __builtin_prefetch(next, 0, 2);
+          next += next_step;
+        }
       }
 #pragma GCC unroll 10
       for (int q = 0; q < kPointers; ++q) rows[q] += a_jump;
@@ -98,10 +127,10 @@ void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float
 // Columns [column, column + width), width <= NV vectors: tiles of nearly equal height from top to
 // bottom.
 template <class V, int NV, bool kUnitRows, int... kRows>
-void gemm_columns(const GemmF32Args& g, std::int64_t column, std::int64_t width,
+void gemm_columns(const GemmF32Args& g, std::int64_t column, std::int64_t width, NextLines& next,
                   std::integer_sequence<int, kRows...>) {
   using Tile = void (*)(const GemmF32Args&, const float*, const float*, const float*, float*,
-                        typename V::Mask);
+                        typename V::Mask, const float*);
   static constexpr Tile kTiles[] = {gemm_tile<V, NV, kRows + 1, kUnitRows>...};
   constexpr std::int64_t kMaxRows = sizeof...(kRows);
   const typename V::Mask last = V::mask(width - (NV - 1) * V::kWidth);
@@ -109,15 +138,16 @@ void gemm_columns(const GemmF32Args& g, std::int64_t column, std::int64_t width,
   for (std::int64_t i = 0; i < g.m; --tiles) {
     const std::int64_t rows = (g.m - i + tiles - 1) / tiles;
     const float* init = g.init == nullptr ? nullptr : g.init + i * g.init_row + column;
-    kTiles[rows - 1](g, g.a + i * g.a_row, g.b + column, init, g.c + i * g.c_row + column, last);
+    kTiles[rows - 1](g, g.a + i * g.a_row, g.b + column, init, g.c + i * g.c_row + column, last,
+                     next.take(g.run_groups * g.runs * g.k));
     i += rows;
   }
 }
 
 template <class V, int NV, bool kUnitRows>
-void gemm_columns(const GemmF32Args& g, std::int64_t column, std::int64_t width) {
+void gemm_columns(const GemmF32Args& g, std::int64_t column, std::int64_t width, NextLines& next) {
   if constexpr (NV <= V::kMaxVectors) {
-    gemm_columns<V, NV, kUnitRows>(g, column, width,
+    gemm_columns<V, NV, kUnitRows>(g, column, width, next,
                                    std::make_integer_sequence<int, V::max_rows(NV, kUnitRows)>());
   }
 }
@@ -126,24 +156,25 @@ template <class V, bool kUnitRows>
 void gemm_blocks(const GemmF32Args& g) {
   using Narrow = typename V::Narrow;
   constexpr std::int64_t kBlock = V::kMaxVectors * V::kWidth;
+  NextLines next(g);
   for (std::int64_t column = 0; column < g.n; column += kBlock) {
     const std::int64_t width = g.n - column < kBlock ? g.n - column : kBlock;
     if (width <= Narrow::kWidth) {
-      gemm_columns<Narrow, 1, kUnitRows>(g, column, width);
+      gemm_columns<Narrow, 1, kUnitRows>(g, column, width, next);
       continue;
     }
     switch ((width + V::kWidth - 1) / V::kWidth) {
       case 1:
-        gemm_columns<V, 1, kUnitRows>(g, column, width);
+        gemm_columns<V, 1, kUnitRows>(g, column, width, next);
         break;
       case 2:
-        gemm_columns<V, 2, kUnitRows>(g, column, width);
+        gemm_columns<V, 2, kUnitRows>(g, column, width, next);
         break;
       case 3:
-        gemm_columns<V, 3, kUnitRows>(g, column, width);
+        gemm_columns<V, 3, kUnitRows>(g, column, width, next);
         break;
       default:
-        gemm_columns<V, 4, kUnitRows>(g, column, width);
+        gemm_columns<V, 4, kUnitRows>(g, column, width, next);
         break;
     }
   }
@@ -155,7 +186,7 @@ bool gemm_taps_5x5(const GemmF32Args& g) {
   using Narrow = typename V::Narrow;
   if constexpr (Narrow::max_rows(1, true) >= 25) {
     if (g.row_groups == 5 && g.m == 5 && g.a_row == 1 && g.n <= Narrow::kWidth) {
-      gemm_tile<Narrow, 1, 25, true, 5>(g, g.a, g.b, g.init, g.c, Narrow::mask(g.n));
+      gemm_tile<Narrow, 1, 25, true, 5>(g, g.a, g.b, g.init, g.c, Narrow::mask(g.n), nullptr);
       return true;
     }
   }

@@ -41,12 +41,18 @@ struct TapProduct {
   }
 
   // Result rows [first, last) of `images` images.
-  //   from: the first image's source; the others follow
+  //   from: the first image's source; the others follow, and after them `next` images that the
+  //         next call will read
   //   to: its result row `first`; that of the next image is `to_image` floats further on
   void run(const float* from, float* to, std::int64_t to_image, std::int64_t images,
-           std::int64_t first, std::int64_t last) const {
+           std::int64_t next, std::int64_t first, std::int64_t last) const {
     const std::int64_t k = source.channels, n = result.channels;
     const std::int64_t packed_group = packed_floats(n, vertical.kernel * horizontal.kernel * k);
+    // Images of one pixel are one stretch of memory, and a short wait for each of their lines would
+    // be longer than their products.
+    const bool stretch = source.height * source.width == 1;
+    const GemmF32Args::Stretch after = {from + images * source.floats(),
+                                        stretch ? next * source.floats() : 0};
     for (std::int64_t g = 0; g < groups; ++g) {
       for (std::int64_t panel = 0; panel < panel_count(n); ++panel) {
         const std::int64_t column = panel * kPanelColumns;
@@ -61,7 +67,8 @@ struct TapProduct {
              .b_row = panel_width(n, panel),
              .init = bias == nullptr ? nullptr : bias + g * n + column,
              .c = to + g * n + column,
-             .c_row = to_image},
+             .c_row = to_image,
+             .next = g == 0 && panel == 0 ? after : GemmF32Args::Stretch{}},
             first, last);
       }
     }
