@@ -34,7 +34,7 @@ struct WeightPlan {
         rows(shape.batch * shape.out_height()) {
     // A tile of the result is read and written once for each chunk, and where the result is beyond
     // L2 that costs more.
-    const std::int64_t chunk_pixels = s.out * k > (1 << 18) ? 512 : 128;
+    const std::int64_t chunk_pixels = s.out * k > (1 << 18) ? 512 : 256;
     chunk_rows = form == Form::kLines ? Lines(s).band_rows
                                       : std::clamp<std::int64_t>(chunk_pixels / pixels, 1, rows);
     constexpr std::int64_t kMaxGroups = 16, kMinPixels = 512, kMaxPartialFloats = 1 << 20;
@@ -42,8 +42,10 @@ struct WeightPlan {
         std::min({kMaxGroups, rows, rows * pixels / kMinPixels, kMaxPartialFloats / (s.out * k)});
     group_rows = div_up(rows, std::max<std::int64_t>(1, most));
     groups = div_up(rows, group_rows);
+    // At least 16 items where there can be so many; wide blocks read the other operand less often.
+    const std::int64_t share = s.out * groups / 16 / 12 * 12;
     block = groups >= kMaxGroups / 2   ? s.out_per_group()
-            : form == Form::kPointwise ? 12
+            : form == Form::kPointwise ? std::clamp<std::int64_t>(share, 12, 48)
                                        : kPanelColumns;
     blocks_per_group = div_up(s.out_per_group(), block);
     blocks = s.groups * blocks_per_group;
