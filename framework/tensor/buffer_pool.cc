@@ -10,7 +10,7 @@ namespace octet {
 namespace {
 
 // Sizes are rounded up so that tensors of similar size share blocks: to a quarter of the next lower
-// power of two.
+// power of two, hence by less than 25 %.
 std::size_t rounded(std::size_t size_bytes) {
   if (size_bytes <= 256) return 256;
   const std::size_t step = (std::size_t{1} << (63 - __builtin_clzll(size_bytes))) / 4;
@@ -37,9 +37,13 @@ std::shared_ptr<std::byte> allocate_block(std::size_t size_bytes) {
   AlignedBuffer buffer;
   {
     const std::lock_guard lock(p.mutex);
-    if (auto it = p.kept.find(size); it != p.kept.end() && !it->second.empty()) {
+    // A larger block does: the last batch of an epoch, smaller than the others, takes no new
+    // memory.
+    for (auto it = p.kept.lower_bound(size); it != p.kept.end() && it->first <= 2 * size; ++it) {
+      if (it->second.empty()) continue;
       buffer = std::move(it->second.back());
       it->second.pop_back();
+      break;
     }
   }
   if (buffer.data() == nullptr) {

@@ -91,6 +91,30 @@ TEST_CASE("buffer pool: blocks are aligned, reused, counted and given back") {
   CHECK(pool_bytes() >= before + 200000);
 }
 
+TEST_CASE("buffer pool: sizes are rounded by less than a quarter, large blocks begin a huge page") {
+  for (std::size_t size = 257; size < (std::size_t{64} << 20); size = size * 21 / 20 + 1) {
+    trim_pool();
+    const std::size_t before = pool_bytes();
+    const auto block = allocate_block(size);
+    CAPTURE(size);
+    CHECK(pool_bytes() - before >= size);
+    CHECK(pool_bytes() - before <= size / 4 * 5 + 5);
+    const std::size_t alignment = size >= (std::size_t{2} << 20) ? std::size_t{2} << 20 : 64;
+    CHECK(reinterpret_cast<std::uintptr_t>(block.get()) % alignment == 0);
+  }
+}
+
+TEST_CASE("buffer pool: a kept block serves requests down to half its size") {
+  trim_pool();
+  const std::byte* kept = allocate_block(1 << 20).get();
+  const std::size_t held = pool_bytes();
+  CHECK(allocate_block((1 << 20) - 5000).get() == kept);
+  CHECK(allocate_block(1 << 19).get() == kept);
+  CHECK(pool_bytes() == held);
+  CHECK(allocate_block((1 << 19) - (1 << 17)) != nullptr);
+  CHECK(pool_bytes() > held);  // a block of its own
+}
+
 TEST_CASE("buffer pool: a block that cannot be had is an Error and not counted") {
   const std::size_t before = pool_bytes();
   CHECK_THROWS_AS(allocate_block(std::size_t{1} << 62), Error);
