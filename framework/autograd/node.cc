@@ -41,29 +41,23 @@ void add_in_place(Tensor a, const Tensor& b) {
   });
 }
 
-// A gradient on its way to a node; `owned` once the engine may add to it in place.
-struct Pending {
-  Tensor grad;
-  bool owned = false;
-
-  void add(const Tensor& more) {
-    if (!grad.defined()) {
-      grad = more;
-    } else if (owned) {
-      add_in_place(grad, more);
-    } else {
-      grad = sum_of(grad, more);
-      owned = true;
-    }
+// Adds a gradient to those that came before it, in their memory where no one else sees it: an op
+// may have handed out one tensor twice, or one that it keeps.
+void accumulate(Tensor& sum, Tensor more) {
+  if (!sum.defined()) {
+    sum = std::move(more);
+  } else if (sum.is_shared()) {
+    sum = sum_of(sum, more);
+  } else {
+    add_in_place(sum, more);
   }
-};
+}
 
-void add_to_leaf(Tensor& leaf, const Tensor& grad) {
+void add_to_leaf(Tensor& leaf, Tensor grad) {
   if (const Tensor sum = leaf.grad(); sum.defined()) {
     add_in_place(sum, grad);
   } else {
-    leaf.set_grad(
-        grad.clone());  // our own copy: the op may have handed out a tensor that it shares
+    leaf.set_grad(grad.is_shared() ? grad.clone() : std::move(grad));
   }
 }
 
@@ -115,15 +109,15 @@ void backward(const Tensor& loss) {
   using Entry = std::shared_ptr<Node>;
   const auto earlier = [](const Entry& a, const Entry& b) { return a->creation < b->creation; };
   std::priority_queue<Entry, std::vector<Entry>, decltype(earlier)> ready(earlier);
-  std::unordered_map<const Node*, Pending> pending;
+  std::unordered_map<const Node*, Tensor> pending;
 
-  const auto route = [&](Edge& to, const Tensor& grad) {
+  const auto route = [&](Edge& to, Tensor grad) {
     if (to.node == nullptr) {
-      add_to_leaf(to.leaf, grad);
+      add_to_leaf(to.leaf, std::move(grad));
       return;
     }
     const auto [it, is_new] = pending.try_emplace(to.node.get());
-    it->second.add(grad);
+    accumulate(it->second, std::move(grad));
     if (is_new) ready.push(to.node);
   };
 
@@ -137,7 +131,7 @@ void backward(const Tensor& loss) {
                 "] backward has run through this graph before: run the forward pass again");
     std::vector<Tensor> grads;
     {
-      const Tensor grad_output = pending.extract(node.get()).mapped().grad;
+      const Tensor grad_output = pending.extract(node.get()).mapped();
       grads = node->backward(grad_output);
     }
     node->done = true;
@@ -146,7 +140,7 @@ void backward(const Tensor& loss) {
     OCTET_CHECK(grads.size() == inputs.size(), "[", node->name(), "] backward gave ", grads.size(),
                 " gradients for ", inputs.size(), " inputs");
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      if (inputs[i].needs_grad() && grads[i].defined()) route(inputs[i], grads[i]);
+      if (inputs[i].needs_grad() && grads[i].defined()) route(inputs[i], std::move(grads[i]));
     }
   }
 }

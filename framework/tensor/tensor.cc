@@ -174,6 +174,11 @@ Tensor& Tensor::set_qparams(std::optional<QParams> qparams) {
   return *this;
 }
 
+bool Tensor::is_shared() const {
+  check_defined(impl_);
+  return impl_.use_count() > 1 || impl_->data.use_count() > 1;
+}
+
 bool Tensor::requires_grad() const { return defined() && impl_->requires_grad; }
 
 Tensor& Tensor::set_requires_grad(bool on) {

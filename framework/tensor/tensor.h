@@ -74,6 +74,10 @@ class Tensor {
   const std::shared_ptr<Node>& grad_fn() const;
   void set_grad_fn(std::shared_ptr<Node> node);
 
+  // Whether another handle, of this tensor or of its data, lives. For the engine, which may write
+  // to a gradient that nobody else can see.
+  bool is_shared() const;
+
   // Identity of the tensor (not of its data): equal for copies of one handle.
   const void* id() const { return impl_.get(); }
 

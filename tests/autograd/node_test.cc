@@ -77,6 +77,27 @@ TEST_CASE("backward: a shared gradient is not written to when a second one arriv
   CHECK(c.grad().item() == 1.0f);
 }
 
+TEST_CASE("backward: leaves never share a gradient, nor one with an op that keeps it") {
+  Tensor a = leaf(1.0f), b = leaf(1.0f);
+  backward(add(a, b));  // one tensor to both
+  a.grad().mutable_data()[0] = 7.0f;
+  CHECK(b.grad().item() == 1.0f);
+
+  struct Keeps final : Node {
+    Tensor kept = Tensor::full({1}, 5.0f);
+    const char* name() const override { return "Keeps"; }
+    std::vector<Tensor> backward(const Tensor&) override { return {kept, kept}; }
+  };
+  Tensor c = leaf(1.0f);
+  const Tensor twice = add(c, c);  // gets both, and then a third one
+  Tensor loss = Tensor::full({1}, 0.0f);
+  const auto keeps = std::make_shared<Keeps>();
+  attach(loss, {twice, twice}, keeps);
+  backward(add(loss, twice));
+  CHECK(c.grad().item() == 22.0f);
+  CHECK(keeps->kept.item() == 5.0f);
+}
+
 TEST_CASE("backward: gradients of two calls add up, and set_grad clears") {
   Tensor a = leaf(3.0f);
   backward(mul(a, a));

@@ -66,6 +66,22 @@ TEST_CASE("tensor: copies, reshape and detach share data, clone does not") {
   CHECK(target.data()[0] == 9.0f);
 }
 
+TEST_CASE("tensor: is_shared sees other handles of the tensor and of its data") {
+  const Tensor t = Tensor::zeros({2, 3});
+  CHECK_FALSE(t.is_shared());
+  {
+    const Tensor copy = t;
+    CHECK(t.is_shared());
+  }
+  {
+    const Tensor flat = t.reshape({6});
+    CHECK(t.is_shared());
+    CHECK(flat.is_shared());
+  }
+  CHECK_FALSE(t.is_shared());
+  CHECK_FALSE(t.clone().is_shared());
+}
+
 TEST_CASE("buffer pool: blocks are aligned, reused, counted and given back") {
   trim_pool();
   const std::size_t before = pool_bytes();
