@@ -27,24 +27,26 @@ struct DataGradientPlan {
   }
 
   std::int64_t packed_group() const {
-    return packed_floats(s.in_per_group(), s.kernel_h * s.kernel_w * s.out_per_group());
+    return packed_room(s.in_per_group(), s.kernel_h * s.kernel_w * s.out_per_group());
   }
   std::int64_t image_floats() const { return s.out_height() * s.out_width() * s.out; }
 };
 
 // weight [out / groups, kernel_h, kernel_w, in / groups] of each group becomes the panels of
 // TapProduct, with the taps in the order of TapAxis::gradient_tap.
-void pack_for_gradient(const DataGradientPlan& plan, const float* weight, float* packed) {
+void pack_for_gradient(const DataGradientPlan& plan, std::int64_t panel_columns,
+                       const float* weight, float* packed) {
   const Conv2dShape& s = plan.s;
   const std::int64_t k = s.out_per_group(), n = s.in_per_group();
   const TapAxis vertical = vertical_axis(s), horizontal = horizontal_axis(s);
-  const std::int64_t taps = s.kernel_h * s.kernel_w, panels = panel_count(n);
-  parallel_for(s.groups * panels * taps, [&](std::int64_t item) {
-    const std::int64_t tap = item % taps, panel = item / taps % panels, g = item / taps / panels;
+  const Panels panels{n, panel_columns};
+  const std::int64_t taps = s.kernel_h * s.kernel_w, per_group = panels.count() * taps;
+  parallel_for(s.groups * per_group, [&](std::int64_t item) {
+    const std::int64_t g = item / per_group, panel = item % per_group / taps, tap = item % taps;
     const std::int64_t kh = vertical.gradient_tap(tap / s.kernel_w);
     const std::int64_t kw = horizontal.gradient_tap(tap % s.kernel_w);
-    const std::int64_t column = panel * kPanelColumns, width = panel_width(n, panel);
-    const std::int64_t count = std::min(kPanelColumns, n - column);
+    const std::int64_t column = panels.first(panel), width = panels.width(panel);
+    const std::int64_t count = panels.used(panel);
     const float* from = weight + (g * k * taps + kh * s.kernel_w + kw) * n + column;
     float* to = packed + g * plan.packed_group() + column * taps * k + tap * k * width;
     for (std::int64_t i = 0; i < k; ++i, from += taps * n, to += width) {
@@ -69,7 +71,7 @@ void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& shape,
   const bool in_place = GradientRows::in_place(gradient);
   const DataGradientPlan plan(shape, gradient);
   const Conv2dShape& s = plan.s;
-  pack_for_gradient(plan, weight, scratch);
+  pack_for_gradient(plan, kernels.panel_columns, weight, scratch);
   const TapProduct product = TapProduct::data_gradient(kernels, s, scratch);
   const GradientRows rows{kernels, s, gradient};
   const std::int64_t dx_image = s.height * s.width * s.in, height = s.out_height();

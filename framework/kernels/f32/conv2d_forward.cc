@@ -32,9 +32,7 @@ struct ForwardPlan {
     bands = div_up(height, band);
   }
 
-  std::int64_t weight_floats() const {
-    return s.groups * packed_floats(s.out_per_group(), s.taps());
-  }
+  std::int64_t weight_floats() const { return s.groups * packed_room(s.out_per_group(), s.taps()); }
   std::int64_t line_floats() const { return from_lines ? Lines(s).buffer_floats() : 0; }
   // The rows of a band of one image, before the pool.
   std::int64_t band_floats() const { return whole_lines(band * s.out_width() * s.out); }
@@ -50,16 +48,17 @@ void rows_from_lines(const F32Kernels& kernels, const ForwardPlan& plan, const f
   const Conv2dShape& s = plan.s;
   const Lines lines(s);
   const float* from = lines.read(image, first, rows, buffer);
-  for (std::int64_t panel = 0; panel < panel_count(s.out); ++panel) {
-    const std::int64_t column = panel * kPanelColumns;
+  const Panels panels{s.out, kernels.panel_columns};
+  for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
+    const std::int64_t column = panels.first(panel);
     GemmF32Args gemm = {.m = s.out_width(),
-                        .n = std::min(kPanelColumns, s.out - column),
+                        .n = panels.used(panel),
                         .k = s.kernel_w * s.in,
                         .a = from,
                         .a_row = s.stride * s.in,
                         .a_col = 1,
                         .b = packed + column * s.taps(),
-                        .b_row = panel_width(s.out, panel),
+                        .b_row = panels.width(panel),
                         .init = bias == nullptr ? nullptr : bias + column,
                         .c = y + column,
                         .c_row = s.out,
@@ -88,9 +87,10 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const f
                     ConvolutionTail tail) {
   const ForwardPlan plan(shape, tail.halve);
   const Conv2dShape& s = plan.s;
-  const std::int64_t n = s.out_per_group(), packed_group = packed_floats(n, s.taps());
+  const std::int64_t n = s.out_per_group(), packed_group = packed_room(n, s.taps());
   for (std::int64_t g = 0; g < s.groups; ++g) {
-    pack_transposed(weight + g * n * s.taps(), n, s.taps(), scratch + g * packed_group);
+    pack_transposed(weight + g * n * s.taps(), {n, kernels.panel_columns}, s.taps(),
+                    scratch + g * packed_group);
   }
   TapProduct product = TapProduct::forward(kernels, s, scratch);
   product.bias = bias;

@@ -46,7 +46,7 @@ struct WeightPlan {
     const std::int64_t share = s.out * groups / 16 / 12 * 12;
     block = groups >= kMaxGroups / 2   ? s.out_per_group()
             : form == Form::kPointwise ? std::clamp<std::int64_t>(share, 12, 48)
-                                       : kPanelColumns;
+                                       : kMaxPanelColumns;
     blocks_per_group = div_up(s.out_per_group(), block);
     blocks = s.groups * blocks_per_group;
   }

@@ -16,6 +16,7 @@ struct Vector8 {
   using Narrow = Vector8;
   static constexpr int kWidth = 8;
   static constexpr int kMaxVectors = 2;
+  static constexpr bool kMasksCost = true;
   static constexpr int max_rows(int vectors, bool) { return vectors == 1 ? 12 : 6; }
 
   static Mask mask(std::int64_t n) {

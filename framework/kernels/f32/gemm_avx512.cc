@@ -15,6 +15,7 @@ struct Vector8 {
   using Narrow = Vector8;
   static constexpr int kWidth = 8;
   static constexpr int kMaxVectors = 1;
+  static constexpr bool kMasksCost = false;
   static constexpr int max_rows(int, bool unit_rows) { return unit_rows ? 28 : 12; }
 
   static Mask mask(std::int64_t n) { return static_cast<Mask>((1u << n) - 1); }
@@ -57,6 +58,7 @@ struct Vector16 {
   using Narrow = Vector8;
   static constexpr int kWidth = 16;
   static constexpr int kMaxVectors = 4;
+  static constexpr bool kMasksCost = false;
   static constexpr int max_rows(int vectors, bool) {
     return vectors <= 2 ? 12 : vectors == 3 ? 8 : 6;
   }

@@ -14,6 +14,7 @@ struct Vector1 {
   using Narrow = Vector1;
   static constexpr int kWidth = 1;
   static constexpr int kMaxVectors = 4;
+  static constexpr bool kMasksCost = false;
   static constexpr int max_rows(int, bool) { return 4; }
 
   static Mask mask(std::int64_t) { return {}; }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/f32/gemm.h"
@@ -14,12 +15,34 @@
 //   kMaxVectors, max_rows(NV, unit_rows)   the register tiles: so many rows of NV vectors of
 //                                          accumulators
 //   Narrow                       the type for n <= Narrow::kWidth (V itself if there is none)
-//   mask(n)                      the first n lanes, 1 <= n <= kWidth
+//   mask(n)                      the first n lanes, 1 <= n <= kWidth; kMasksCost: masked loads and
+//                                stores are slower than others
 //   zero() broadcast(p) load(p) load(p, mask) store(p, r) store(p, r, mask) fma(a, b, c)
 //   relu(r)                      max(r, 0), and -0.0 and NaN as they are
 //   where_positive(y, r)         r where y > 0, else 0
 namespace octet::kernels {
 namespace {
+
+// In the place of a mask: all lanes. Where masks cost (V::kMasksCost), whole tiles do without.
+struct WholeVector {};
+
+template <class V, class M>
+typename V::Reg load_last(const float* p, M mask) {
+  if constexpr (std::is_same_v<M, WholeVector>) {
+    return V::load(p);
+  } else {
+    return V::load(p, mask);
+  }
+}
+
+template <class V, class M>
+void store_last(float* p, typename V::Reg r, M mask) {
+  if constexpr (std::is_same_v<M, WholeVector>) {
+    V::store(p, r);
+  } else {
+    V::store(p, r, mask);
+  }
+}
 
 // What is left of GemmF32Args::next.
 struct NextLines {
@@ -47,11 +70,11 @@ struct NextLines {
 //   memory operand of the fma).
 // kUnitRows: a_row is 1, so that row addresses are constants, kGroup of them from one pointer;
 // otherwise a_col is 1 and every third row has its pointer.
-template <class V, int NV, int MR, bool kUnitRows, int kGroup = kUnitRows ? MR : 3>
+template <class V, class M, int NV, int MR, bool kUnitRows, int kGroup = kUnitRows ? MR : 3>
 void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float* init, float* c,
-               typename V::Mask last, const float* next) {
-  // Narrow tiles have no load to spare.
-  constexpr bool kPrefetch = NV > 1 && NV == V::kMaxVectors;
+               M last, const float* next) {
+  // A prefetch takes longer than a link of a smaller tile.
+  constexpr bool kPrefetch = NV * V::kWidth == 64 && MR >= 4;
   const std::ptrdiff_t next_step = next == nullptr ? 0 : 16;
   if (next == nullptr) next = a;
   typename V::Reg acc[MR][NV];
@@ -63,7 +86,7 @@ void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float
         acc[i][j] = V::zero();
       } else {
         const float* from = init + i * g.init_row + j * V::kWidth;
-        acc[i][j] = j + 1 < NV ? V::load(from) : V::load(from, last);
+        acc[i][j] = j + 1 < NV ? V::load(from) : load_last<V>(from, last);
       }
     }
   }
@@ -79,7 +102,7 @@ void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float
         typename V::Reg bv[NV];
 #pragma GCC unroll 4
         for (int j = 0; j < NV; ++j) {
-          bv[j] = j + 1 < NV ? V::load(b + j * V::kWidth) : V::load(b + j * V::kWidth, last);
+          bv[j] = j + 1 < NV ? V::load(b + j * V::kWidth) : load_last<V>(b + j * V::kWidth, last);
         }
 #pragma GCC unroll 28
         for (int i = 0; i < MR; ++i) {
@@ -118,7 +141,7 @@ void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float
       if (j + 1 < NV) {
         V::store(to, acc[i][j]);
       } else {
-        V::store(to, acc[i][j], last);
+        store_last<V>(to, acc[i][j], last);
       }
     }
   }
@@ -126,14 +149,13 @@ void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float
 
 // Columns [column, column + width), width <= NV vectors: tiles of nearly equal height from top to
 // bottom.
-template <class V, int NV, bool kUnitRows, int... kRows>
-void gemm_columns(const GemmF32Args& g, std::int64_t column, std::int64_t width, NextLines& next,
+template <class V, int NV, bool kUnitRows, class M, int... kRows>
+void gemm_columns(const GemmF32Args& g, std::int64_t column, M last, NextLines& next,
                   std::integer_sequence<int, kRows...>) {
-  using Tile = void (*)(const GemmF32Args&, const float*, const float*, const float*, float*,
-                        typename V::Mask, const float*);
-  static constexpr Tile kTiles[] = {gemm_tile<V, NV, kRows + 1, kUnitRows>...};
+  using Tile = void (*)(const GemmF32Args&, const float*, const float*, const float*, float*, M,
+                        const float*);
+  static constexpr Tile kTiles[] = {gemm_tile<V, M, NV, kRows + 1, kUnitRows>...};
   constexpr std::int64_t kMaxRows = sizeof...(kRows);
-  const typename V::Mask last = V::mask(width - (NV - 1) * V::kWidth);
   std::int64_t tiles = (g.m + kMaxRows - 1) / kMaxRows;
   for (std::int64_t i = 0; i < g.m; --tiles) {
     const std::int64_t rows = (g.m - i + tiles - 1) / tiles;
@@ -147,8 +169,15 @@ void gemm_columns(const GemmF32Args& g, std::int64_t column, std::int64_t width,
 template <class V, int NV, bool kUnitRows>
 void gemm_columns(const GemmF32Args& g, std::int64_t column, std::int64_t width, NextLines& next) {
   if constexpr (NV <= V::kMaxVectors) {
-    gemm_columns<V, NV, kUnitRows>(g, column, width, next,
-                                   std::make_integer_sequence<int, V::max_rows(NV, kUnitRows)>());
+    constexpr std::make_integer_sequence<int, V::max_rows(NV, kUnitRows)> kRows;
+    if constexpr (V::kMasksCost) {
+      if (width == NV * V::kWidth) {
+        gemm_columns<V, NV, kUnitRows>(g, column, WholeVector(), next, kRows);
+        return;
+      }
+    }
+    const typename V::Mask last = V::mask(width - (NV - 1) * V::kWidth);
+    gemm_columns<V, NV, kUnitRows>(g, column, last, next, kRows);
   }
 }
 
@@ -186,7 +215,8 @@ bool gemm_taps_5x5(const GemmF32Args& g) {
   using Narrow = typename V::Narrow;
   if constexpr (Narrow::max_rows(1, true) >= 25) {
     if (g.row_groups == 5 && g.m == 5 && g.a_row == 1 && g.n <= Narrow::kWidth) {
-      gemm_tile<Narrow, 1, 25, true, 5>(g, g.a, g.b, g.init, g.c, Narrow::mask(g.n), nullptr);
+      gemm_tile<Narrow, typename Narrow::Mask, 1, 25, true, 5>(g, g.a, g.b, g.init, g.c,
+                                                               Narrow::mask(g.n), nullptr);
       return true;
     }
   }

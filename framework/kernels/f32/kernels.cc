@@ -2,7 +2,7 @@
 
 namespace octet::kernels {
 
-#define OCTET_F32_KERNELS(name, isa)                                                          \
+#define OCTET_F32_KERNELS(name, isa, panel_columns)                                           \
   void f32_gemm_##name(const GemmF32Args&);                                                   \
   void f32_relu_backward_##name(std::int64_t, std::int64_t, std::ptrdiff_t, const float*,     \
                                 const float*, float*);                                        \
@@ -19,15 +19,16 @@ namespace octet::kernels {
 namespace {
 
 constexpr F32Kernels kKernels[] = {
-#define OCTET_F32_KERNELS(name, isa) \
-  {#name,                            \
-   Isa::isa,                         \
-   f32_gemm_##name,                  \
-   f32_relu_backward_##name,         \
-   f32_batch_norm_statistics_##name, \
-   f32_batch_norm_forward_##name,    \
-   f32_batch_norm_backward_##name,   \
-   f32_halve_##name,                 \
+#define OCTET_F32_KERNELS(name, isa, panel_columns) \
+  {#name,                                           \
+   Isa::isa,                                        \
+   panel_columns,                                   \
+   f32_gemm_##name,                                 \
+   f32_relu_backward_##name,                        \
+   f32_batch_norm_statistics_##name,                \
+   f32_batch_norm_forward_##name,                   \
+   f32_batch_norm_backward_##name,                  \
+   f32_halve_##name,                                \
    f32_halve_backward_##name},
 #include "kernels/f32/kernels.inc"
 #undef OCTET_F32_KERNELS

@@ -12,6 +12,7 @@ namespace octet::kernels {
 struct F32Kernels {
   const char* name;
   Isa isa;
+  std::int64_t panel_columns;  // of gemm's widest tile; no result depends on it (pack.h)
   GemmF32Function gemm;
   ReluBackwardFunction relu_backward;
   BatchNormStatisticsFunction batch_norm_statistics;

@@ -26,7 +26,8 @@ struct TapProduct {
   std::int64_t groups;
   TapAxis vertical, horizontal;
   Map source, result;
-  const float* packed;  // [groups][panels][kernel_h][kernel_w][source.channels][panel_width]
+  const float*
+      packed;  // [groups] of packed_room, [panels][kernel_h][kernel_w][source.channels][width]
   const float* bias = nullptr;
   bool relu = false;
 
@@ -47,24 +48,25 @@ struct TapProduct {
   void run(const float* from, float* to, std::int64_t to_image, std::int64_t images,
            std::int64_t next, std::int64_t first, std::int64_t last) const {
     const std::int64_t k = source.channels, n = result.channels;
-    const std::int64_t packed_group = packed_floats(n, vertical.kernel * horizontal.kernel * k);
+    const std::int64_t packed_group = packed_room(n, vertical.kernel * horizontal.kernel * k);
+    const Panels panels{n, kernels.panel_columns};
     // Images of one pixel are one stretch of memory, and a short wait for each of their lines would
     // be longer than their products.
     const bool stretch = source.height * source.width == 1;
     const GemmF32Args::Stretch after = {from + images * source.floats(),
                                         stretch ? next * source.floats() : 0};
     for (std::int64_t g = 0; g < groups; ++g) {
-      for (std::int64_t panel = 0; panel < panel_count(n); ++panel) {
-        const std::int64_t column = panel * kPanelColumns;
+      for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
+        const std::int64_t column = panels.first(panel);
         run_panel(
             {.m = images,
-             .n = std::min(kPanelColumns, n - column),
+             .n = panels.used(panel),
              .k = k,
              .a = from + g * k,
              .a_row = source.floats(),
              .a_col = 1,
              .b = packed + g * packed_group + column * vertical.kernel * horizontal.kernel * k,
-             .b_row = panel_width(n, panel),
+             .b_row = panels.width(panel),
              .init = bias == nullptr ? nullptr : bias + g * n + column,
              .c = to + g * n + column,
              .c_row = to_image,

@@ -199,22 +199,26 @@ TEST_CASE("select_f32_kernels: the cap holds") {
 #endif
 }
 
-TEST_CASE("pack_transposed: panels of 64 columns, the last padded with zeros") {
-  for (const std::int64_t n : {1, 6, 16, 63, 64, 65, 150}) {
-    const std::int64_t k = 67;
-    const std::vector<float> w = random_floats(at(n * k), 9);
-    std::vector<float> packed(at(packed_floats(n, k)), -1.0f);
-    pack_transposed(w.data(), n, k, packed.data());
-    for (std::int64_t panel = 0; panel < panel_count(n); ++panel) {
-      const std::int64_t width = panel_width(n, panel), first = panel * kPanelColumns;
-      std::int64_t wrong = 0;
-      for (std::int64_t i = 0; i < k; ++i) {
-        for (std::int64_t j = 0; j < width; ++j) {
-          const float expected = first + j < n ? w[at((first + j) * k + i)] : 0.0f;
-          wrong += packed[at(first * k + i * width + j)] != expected;
+TEST_CASE("pack_transposed: panels, the last padded with zeros") {
+  for (const std::int64_t columns : {16, 64}) {
+    for (const std::int64_t n : {1, 6, 16, 24, 63, 64, 65, 150}) {
+      const std::int64_t k = 67;
+      const Panels panels{n, columns};
+      const std::vector<float> w = random_floats(at(n * k), 9);
+      REQUIRE(panels.packed_floats(k) <= packed_room(n, k));
+      std::vector<float> packed(at(panels.packed_floats(k)), -1.0f);
+      pack_transposed(w.data(), panels, k, packed.data());
+      for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
+        const std::int64_t width = panels.width(panel), first = panels.first(panel);
+        std::int64_t wrong = 0;
+        for (std::int64_t i = 0; i < k; ++i) {
+          for (std::int64_t j = 0; j < width; ++j) {
+            const float expected = first + j < n ? w[at((first + j) * k + i)] : 0.0f;
+            wrong += packed[at(first * k + i * width + j)] != expected;
+          }
         }
+        CHECK(wrong == 0);
       }
-      CHECK(wrong == 0);
     }
   }
 }
