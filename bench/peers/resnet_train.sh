@@ -21,8 +21,9 @@ trap 'rm -rf "$work"' EXIT
 # octet_rate PRECISION: the median step of `bench model`; nothing where we do not have the precision.
 octet_rate() {
   ./octet bench model --model "$model" --mode train --batch "$batch" --threads "$threads" --precision "$1" \
-    --seconds "$seconds" --json >"$work/octet.json" 2>"$work/log" || { grep -q 'not there yet' "$work/log" && return; cat "$work/log" >&2; exit 1; }
-  field images_per_second "$work/octet.json"
+    --seconds "$seconds" --json >"$work/octet.json" 2>"$work/log" ||
+    { grep -q 'not there yet' "$work/log" && return; cat "$work/log" >&2; exit 1; }
+  printf '%.2f\n' "$(field images_per_second "$work/octet.json")"
 }
 
 # torch_rate PRECISION: the best of its allocators, layouts and compilations; which one it was is left in $work/best.
@@ -49,7 +50,7 @@ for round in $(seq "$rounds"); do
     theirs=$(torch_rate "$precision")
     [ -z "$ours" ] || echo "$ours" >>"$work/ours-$precision"
     echo "$theirs" >>"$work/theirs-$precision"
-    printf '%-14s %14s %14s   %s\n' "$round, $precision" "$(printf '%.2f' "$ours" 2>/dev/null || echo -)" "$theirs" "$(cat "$work/best")"
+    printf '%-14s %14s %14s   %s\n' "$round, $precision" "${ours:--}" "$theirs" "$(cat "$work/best")"
   done
 done
 for precision in ${PRECISIONS-fp32 bf16}; do
