@@ -22,9 +22,11 @@
 #include "optim/sgd.h"
 #include "optim/weight_ema.h"
 #include "qat/schedule.h"
+#include "tensor/buffer_pool.h"
 #include "train/bn_reestimate.h"
 #include "train/divergence.h"
 #include "train/finish.h"
+#include "train/image_sizes.h"
 #include "train/metrics_log.h"
 #include "train/run_folder.h"
 #include "train/run_state.h"
@@ -88,6 +90,7 @@ class Run {
               " is more than the ", epochs, " epochs");
     };
     check_warmup("train", config_.train.warmup_epochs, config_.train.epochs);
+    check_image_sizes(config_, *data_.train);
     if (config_.quantize.method == Method::kNone) return;
     check_warmup("quantize", config_.quantize.warmup_epochs, config_.quantize.epochs);
     prepare_model(*build_model(config_, *data_.train), config_,
@@ -193,12 +196,14 @@ class Run {
   // --- Phases
   // ------------------------------------------------------------------------------------------------------
 
-  DataLoader make_loader(const AugmentOptions& augment) const {
+  DataLoader make_loader(const AugmentOptions& augment,
+                         const ProgressiveOptions& progressive = {}) const {
     return DataLoader(train_, {.batch_size = config_.data.batch_size,
                                .shuffle = true,
                                .drop_last = train_->size() >= config_.data.batch_size,
                                .seed = config_.run.seed,
                                .augment = augment,
+                               .progressive = progressive,
                                .normalization = data_.normalization});
   }
 
@@ -228,14 +233,18 @@ class Run {
   }
 
   FitResult train_float() {
-    const DataLoader loader = make_loader(config_.data.augment);
+    const DataLoader loader = make_loader(config_.data.augment, config_.data.progressive);
     if (config_.train.ema_decay > 0.0) {
       ema_ = std::make_unique<WeightEma>(weights(), static_cast<float>(config_.train.ema_decay));
       restore_group("ema", ema_->state());
     }
+    Phase phase{.name = "float", .epochs = config_.train.epochs};
+    phase.before_epoch = [&](std::int64_t epoch) {
+      // Blocks of the smaller images' maps would fit nothing any more.
+      if (epoch > 0 && loader.image_shape(epoch) != loader.image_shape(epoch - 1)) trim_pool();
+    };
     const FitResult result =
-        fit({.name = "float", .epochs = config_.train.epochs}, config_.train.schedule,
-            config_.train.lr, config_.train.warmup_epochs, loader);
+        fit(phase, config_.train.schedule, config_.train.lr, config_.train.warmup_epochs, loader);
     if (result == FitResult::kStopped) return result;
     if (ema_) ema_->swap_in();
     ema_.reset();

@@ -53,12 +53,20 @@ DataLoader::DataLoader(std::shared_ptr<const Dataset> dataset, DataLoaderOptions
   OCTET_CHECK(options_.normalization.mean.size() == channels, "[data_loader] the images have ",
               channels, " channels, the normalization has ", options_.normalization.mean.size());
   validate(options_.augment);
+  validate(options_.progressive, dataset_->image_shape());
   hole_ = pixels_nearest_to_zero(values_, channels);
 }
 
 std::int64_t DataLoader::batches() const {
   const std::int64_t rest = options_.drop_last ? 0 : options_.batch_size - 1;
   return (dataset_->size() + rest) / options_.batch_size;
+}
+
+Shape DataLoader::image_shape(std::int64_t epoch) const {
+  const Shape full = dataset_->image_shape();
+  if (options_.progressive.start_size == 0) return full;
+  const std::int64_t size = image_size(options_.progressive, full[0], epoch);
+  return {size, size, full[2]};
 }
 
 DataLoader::Order DataLoader::order_of(std::int64_t epoch) const {
@@ -79,7 +87,7 @@ Batch DataLoader::batch(std::int64_t epoch, std::int64_t index) const {
               "[data_loader] there are ", batches(), " batches per epoch, asked for batch ", index,
               " of epoch ", epoch);
   const Order order = order_of(epoch);
-  const Shape shape = dataset_->image_shape();
+  const Shape full_shape = dataset_->image_shape(), shape = image_shape(epoch);
   const std::int64_t first = index * options_.batch_size;
   const std::int64_t count = std::min(options_.batch_size, dataset_->size() - first);
   const auto numel = static_cast<std::size_t>(shape.numel());
@@ -94,17 +102,26 @@ Batch DataLoader::batch(std::int64_t epoch, std::int64_t index) const {
   std::uint8_t* pixels = batch.pixels.mutable_data<std::uint8_t>();
 
   const bool varied = options_.augment != AugmentOptions{};
+  const bool shrunk = shape != full_shape;
   parallel_for(count, [&](std::int64_t n) {
     const std::int64_t i = order ? (*order)[static_cast<std::size_t>(first + n)] : first + n;
     const auto at = static_cast<std::size_t>(n) * numel;
     const Sample sample = dataset_->get(i);
     const std::span<std::uint8_t> image(pixels + at, numel);
+    static thread_local std::vector<std::uint8_t> full_image;
+    std::span<const std::uint8_t> source = sample.pixels;
     if (varied) {
+      if (shrunk) full_image.resize(sample.pixels.size());
+      const std::span<std::uint8_t> target = shrunk ? std::span(full_image) : image;
       const Rng rng(options_.seed, RngPurpose::kAugment, static_cast<std::uint32_t>(epoch),
                     static_cast<std::uint32_t>(i));
-      augment(sample.pixels, shape, options_.augment, hole_, rng, image);
-    } else {
-      std::copy(sample.pixels.begin(), sample.pixels.end(), image.begin());
+      augment(sample.pixels, full_shape, options_.augment, hole_, rng, target);
+      source = target;
+    }
+    if (shrunk) {
+      shrink(source, full_shape[0], shape[0], shape[2], image);
+    } else if (!varied) {
+      std::copy(source.begin(), source.end(), image.begin());
     }
     normalize(image, values_, images + at);
     labels[n] = sample.label;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/progressive.h"
 #include "data/transform.h"
 #include "tensor/tensor.h"
 
@@ -13,11 +14,12 @@ namespace octet {
 
 struct DataLoaderOptions {
   std::int64_t batch_size = 128;
-  bool shuffle = false;              // a new order each epoch
-  bool drop_last = false;            // leaves out what does not fill a batch
-  std::uint64_t seed = 0;            // of the order and of the augmentation
-  AugmentOptions augment = {};       // off by default
-  Normalization normalization = {};  // one mean and std per channel of the dataset
+  bool shuffle = false;                 // a new order each epoch
+  bool drop_last = false;               // leaves out what does not fill a batch
+  std::uint64_t seed = 0;               // of the order and of the augmentation
+  AugmentOptions augment = {};          // off by default
+  ProgressiveOptions progressive = {};  // of the augmented image; off by default
+  Normalization normalization = {};     // one mean and std per channel of the dataset
 };
 
 struct Batch {
@@ -32,13 +34,16 @@ struct Batch {
 class DataLoader {
  public:
   // Throws Error if the batch size is not positive, the dataset is empty, the normalization does
-  // not have the dataset's number of channels, or an augmentation option is out of range.
+  // not have the dataset's number of channels, or an augmentation option is out of range or does
+  // not suit the images.
   DataLoader(std::shared_ptr<const Dataset> dataset, DataLoaderOptions options);
 
   const Dataset& dataset() const { return *dataset_; }
   const DataLoaderOptions& options() const { return options_; }
 
   std::int64_t batches() const;  // per epoch
+  // [H, W, C] of an epoch's images: the dataset's, or a smaller one (ProgressiveOptions).
+  Shape image_shape(std::int64_t epoch) const;
   // The number `index` of an epoch's batches. Throws Error unless 0 <= index < batches() and
   // 0 <= epoch < 2^32.
   Batch batch(std::int64_t epoch, std::int64_t index) const;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/shape.h"
+#include "data/progressive.h"
 #include "data/transform.h"
 #include "io/config_range.h"
 #include "quant/qconfig.h"
@@ -40,9 +41,21 @@ struct AugmentFields {
     v("scale", c.scale, within(0, 0.9), "resizes by a factor in [1 - scale, 1 + scale]");
     v("shear", c.shear, within(0, 2), "moves x by k y, k up to this");
     v("crop_padding", c.crop_padding, within(0, 1024),
-      "pads all sides by this many pixels, then crops at random");
+      "pads all sides by this many black pixels, then crops at random");
     v("flip", c.flip, {}, "mirrors left and right in half of the cases");
-    v("cutout", c.cutout, within(0, 1024), "side of a square hole, in pixels; 0: none");
+    v("cutout", c.cutout, within(0, 1024),
+      "side of a square hole of the mean pixel, in pixels; 0: none");
+  }
+};
+
+struct ProgressiveFields {
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v("start_size", c.start_size, within(0, 4096),
+      "side of the training images at first, in pixels; 0: full size always");
+    v("start_ramp", c.start_ramp, within(0, 100000), "they grow from this epoch on, evenly");
+    v("end_ramp", c.end_ramp, within(0, 100000), "and have their full size from this epoch on");
+    v("multiple", c.multiple, within(1, 1024), "sides between are rounded down to a multiple");
   }
 };
 
@@ -53,6 +66,7 @@ struct DataConfig {
   int batch_size = 128;
   int validation_size = 0;
   AugmentOptions augment;
+  ProgressiveOptions progressive;
 
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
@@ -64,6 +78,7 @@ struct DataConfig {
     v("validation_size", c.validation_size, at_least(0),
       "samples split off the training set to decide on; 0: none");
     v.template section<AugmentFields>("augment", c.augment);
+    v.template section<ProgressiveFields>("progressive", c.progressive);
   }
   bool operator==(const DataConfig&) const = default;
 };

@@ -145,6 +145,45 @@ TEST_CASE("loader: a sample's augmentation follows seed, epoch and sample, not i
   CHECK_FALSE(same(DataLoader(dataset, options).batch(1, 6), one));
 }
 
+TEST_CASE("loader: progressive resizing shrinks the augmented image, by epoch alone") {
+  const auto dataset = numbered(6, 3);
+  DataLoaderOptions options = {.batch_size = 3,
+                               .shuffle = true,
+                               .seed = 5,
+                               .augment = kAll,
+                               .normalization = centered_normalization(3)};
+  const DataLoader full(dataset, options);
+  options.progressive = {.start_size = 2, .start_ramp = 1, .end_ramp = 3, .multiple = 1};
+  const int before = num_threads();
+  for (const int threads : {1, 3}) {
+    set_num_threads(threads);
+    const DataLoader loader(dataset, options);
+    for (const std::int64_t epoch : {4, 3, 2, 1, 0}) {
+      const std::int64_t size = epoch <= 1 ? 2 : epoch == 2 ? 3 : 4;
+      CHECK(loader.image_shape(epoch) == Shape{size, size, 3});
+      const Batch small = loader.batch(epoch, 1), large = full.batch(epoch, 1);
+      CHECK(small.images.shape() == Shape{3, size, size, 3});
+      CHECK(small.pixels.shape() == Shape{3, size, size, 3});
+      const std::vector<float> values = value_table(options.normalization);
+      for (std::int64_t n = 0; n < 3; ++n) {
+        CHECK(small.labels.data<std::int32_t>()[n] == large.labels.data<std::int32_t>()[n]);
+        std::vector<std::uint8_t> expected(static_cast<std::size_t>(size * size * 3));
+        shrink({large.pixels.data<std::uint8_t>() + n * 48, 48}, 4, size, 3, expected);
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+          const std::size_t at = static_cast<std::size_t>(n) * expected.size() + i;
+          CHECK(small.pixels.data<std::uint8_t>()[at] == expected[i]);
+          CHECK(small.images.data()[at] ==
+                values[static_cast<std::size_t>(expected[i]) * 3 + i % 3]);
+        }
+      }
+    }
+  }
+  set_num_threads(before);
+  options.augment = {};
+  const Batch plain = DataLoader(dataset, options).batch(0, 0);
+  CHECK(plain.images.shape() == Shape{3, 2, 2, 3});
+}
+
 TEST_CASE("loader: rejects what it cannot serve") {
   const auto dataset = numbered(4, 1);
   const Normalization n = unit_normalization(1);
@@ -153,6 +192,8 @@ TEST_CASE("loader: rejects what it cannot serve") {
   CHECK_THROWS_AS(DataLoader(dataset, {.augment = {.scale = 2}, .normalization = n}), Error);
   CHECK_THROWS_AS(DataLoader(std::make_shared<Subset>(dataset, std::vector<std::int64_t>{}),
                              {.normalization = n}),
+                  Error);
+  CHECK_THROWS_AS(DataLoader(dataset, {.progressive = {.start_size = 4}, .normalization = n}),
                   Error);
   const DataLoader loader(dataset, {.batch_size = 2, .normalization = n});
   CHECK_THROWS_AS(loader.batch(0, 2), Error);

@@ -54,6 +54,7 @@ data:
   validation_size: 5000
   augment: {shift: 1.5, rotate_degrees: 10, scale: 0.1, shear: .2, crop_padding: 4, flip: true,
             cutout: 8}
+  progressive: {start_size: 16, start_ramp: 1, end_ramp: 9, multiple: 4}
 model: {name: resnet20, padding: 0, zero_init_residual: false, init_from: x.safetensors}
 train: {epochs: 0, optimizer: sgd, lr: 5e-4, momentum: 0, nesterov: true, weight_decay: 1e-3,
         decay_norm_and_bias: true, schedule: one_cycle, warmup_epochs: 0.5, label_smoothing: 0.1,
@@ -76,8 +77,13 @@ checkpoint: {every_seconds: 0, keep: 1}
 )",
                                      "c.yaml");
   CHECK(config.run == RunConfig{"a b", 18446744073709551615u, 2});
-  CHECK(config.data ==
-        DataConfig{"cifar10", "/d", {32, 48, 3}, 64, 5000, {1.5f, 10, 0.1f, 0.2f, 4, true, 8}});
+  CHECK(config.data == DataConfig{"cifar10",
+                                  "/d",
+                                  {32, 48, 3},
+                                  64,
+                                  5000,
+                                  {1.5f, 10, 0.1f, 0.2f, 4, true, 8},
+                                  {16, 1, 9, 4}});
   CHECK(config.model == ModelConfig{"resnet20", 0, false, "x.safetensors"});
   CHECK(config.train == TrainConfig{0, TrainConfig::Optimizer::kSgd, 5e-4, 0, true, 1e-3, true,
                                     TrainConfig::Schedule::kOneCycle, 0.5, 0.1, 1, 0.999, 200,
@@ -351,7 +357,7 @@ TEST_CASE("config: every key has its line of help, takes its own default and no 
             std::string::npos);
     }
   }
-  CHECK(keys.size() == 51);
+  CHECK(keys.size() == 55);
 }
 
 // 200 random slips of one letter (left out, doubled or foreign, replaced, swapped) in random keys.

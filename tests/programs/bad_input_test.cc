@@ -17,6 +17,9 @@ const std::string kQuick =
     "--set data.name=mnist_sample --set train.epochs=0 --set quantize.epochs=0 --threads 1 ";
 const std::string kConfig = "train --config " OCTET_SOURCE_DIR "/configs/lenet_qat.yaml " + kQuick;
 
+const std::string kGrowing =
+    kConfig + "--set train.epochs=2 --set train.warmup_epochs=0 --set data.progressive.start_size=";
+
 struct Row {
   const char* what;
   std::string command;
@@ -135,6 +138,12 @@ TEST_CASE("bad configs are usage errors with file, line and the nearest key") {
        {"a wrong type in --set", kConfig + "--set train.lr=fast", 2, "train.lr"},
        {"no file to start from", kConfig + "--set model.init_from=none.safetensors", 1,
         "none.safetensors"},
+       {"images that do not grow", kGrowing + "28 --set data.progressive.end_ramp=1", 2,
+        "start_size 28"},
+       {"images that never have full size", kGrowing + "14 --set data.progressive.end_ramp=2", 2,
+        "data.progressive.end_ramp"},
+       {"smaller images than the model takes", kGrowing + "14 --set data.progressive.end_ramp=1", 2,
+        "lenet does not take images of 14 x 14"},
        {"a validation set that leaves nothing", kConfig + "--set data.validation_size=5000", 2,
         "data.validation_size"}});
   CHECK_FALSE(std::filesystem::exists(work / "runs"));
