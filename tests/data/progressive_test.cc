@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -73,12 +74,11 @@ TEST_CASE("shrink: the size it has leaves an image alone, and one colour stays o
 
 TEST_CASE("shrink: agrees with its definition in floating point") {
   const std::int64_t channels = 3;
-  for (const auto& [full, size] : {std::pair<std::int64_t, std::int64_t>{32, 24},
-                                   {32, 20},
-                                   {32, 16},
-                                   {28, 9},
-                                   {5, 3},
-                                   {255, 254}}) {
+  const struct {
+    std::int64_t full, size;
+  } cases[] = {{32, 24}, {32, 20}, {32, 16}, {28, 9}, {5, 3}, {255, 254}};
+  for (const auto& sizes : cases) {
+    const std::int64_t full = sizes.full, size = sizes.size;  // Clang 14 captures no bindings
     CAPTURE(full);
     CAPTURE(size);
     const Image image = random_image(full, channels);
