@@ -63,7 +63,8 @@ TEST_CASE("Ctrl-C finishes the step and saves, and the resumed run ends with the
   const std::string interrupted = "\"$TRAIN\"" +
                                   train("lenet_qat.yaml", options + "--out parts").substr(5) +
                                   " & program=$!; until [ -s parts/metrics.jsonl ]; do sleep 0.01; "
-                                  "done; kill -INT $program; wait $program";
+                                  "done; kill -INT $program; sleep 0.02; kill -INT $program; "
+                                  "wait $program";  // twice, as `timeout` sends it
   const Outcome first = work.run(interrupted);
   CAPTURE(first.err);
   REQUIRE(first.exit_code == 130);
