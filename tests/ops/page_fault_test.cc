@@ -37,7 +37,11 @@ TEST_CASE("training steps after the second ask no memory of the operating system
   const std::int64_t before = page_faults();
   for (int i = 0; i < 3; ++i) step();
   CHECK(pool_bytes() == held);
+#ifdef __SANITIZE_ADDRESS__
+  (void)before;  // the sanitizer's shadow and quarantine fault on their own account
+#else
   CHECK(page_faults() - before < 30);
+#endif
 }
 
 }  // namespace
