@@ -1,6 +1,6 @@
+#include "kernels/f32/bias_sums.h"
 #include "kernels/f32/conv2d_parts.h"
 #include "kernels/f32/pack.h"
-#include "kernels/f32/row_chunks.h"
 #include "kernels/f32/tap_ranges.h"
 
 namespace octet::kernels {
@@ -53,9 +53,8 @@ struct WeightPlan {
 
   bool direct() const { return groups == 1 && form == Form::kPointwise; }  // no partial sums
   std::int64_t partial_floats() const { return direct() ? 0 : whole_lines(groups * s.out * k); }
-  std::int64_t sums_floats() const { return whole_lines(4 * chunk_count(rows * pixels) * s.out); }
   std::int64_t line_floats() const { return form == Form::kLines ? Lines(s).buffer_floats() : 0; }
-  // Output gradient of a chunk, or of the rest of a chunk of column_sums.
+  // Output gradient of a chunk, or of the rest of a chunk of the bias' sums.
   std::int64_t gradient_floats() const {
     return whole_lines(std::max(chunk_rows, div_up(kChunkRows, pixels) + 2) * pixels * s.out);
   }
@@ -86,58 +85,6 @@ struct WeightPlan {
     }
   }
 };
-
-// The sums of a chunk of kChunkRows pixels: one chain, or where that would be a few lanes waiting
-// for themselves four, of every fourth pixel. Each is a row of the partial sums, in order.
-std::int64_t sum_chains(const Conv2dShape& s) { return s.out <= 16 ? 4 : 1; }
-
-// Adds pixels [first, last), with `columns` columns, to the chains of their chunks, which a chunk's
-// first pixel starts.
-//   sums: at the first column; rows of s.out floats
-void add_to_chains(const F32Kernels& kernels, const Conv2dShape& s, const Matrix& dy,
-                   std::int64_t first, std::int64_t last, std::int64_t columns, float* sums) {
-  const std::int64_t chains = sum_chains(s);
-  const float one = 1.0f;
-  // `count` pixels that are `step` apart, from pixel p on, to `width` columns of sums.
-  const auto add = [&](std::int64_t p, std::int64_t count, std::int64_t step, std::int64_t width) {
-    float* sum = sums + (p / kChunkRows * chains + p % chains) * s.out;
-    kernels.gemm({.m = 1,
-                  .n = width,
-                  .k = count,
-                  .a = &one,
-                  .a_row = 1,
-                  .a_col = 0,
-                  .b = dy.first + (p - first) * dy.stride,
-                  .b_row = step * dy.stride,
-                  .init = sum,
-                  .c = sum,
-                  .c_row = s.out});
-  };
-  for (std::int64_t p = first; p < last;) {
-    if (p % kChunkRows == 0) {
-      for (std::int64_t i = 0; i < chains; ++i) {
-        std::fill_n(sums + (p / kChunkRows * chains + i) * s.out, columns, 0.0f);
-      }
-    }
-    const std::int64_t end = std::min(last, (p / kChunkRows + 1) * kChunkRows);
-    const std::int64_t rounds = p % chains == 0 ? (end - p) / chains : 0;
-    if (rounds == 0) {
-      add(p, 1, 1, columns);
-      ++p;
-    } else if (columns == s.out && dy.stride == s.out) {  // all chains side by side
-      add(p, rounds, chains, chains * columns);
-      p += rounds * chains;
-    } else {
-      for (std::int64_t chain = 0; chain < chains; ++chain) add(p + chain, rounds, chains, columns);
-      p += rounds * chains;
-    }
-  }
-}
-
-void finish_sums(const WeightPlan& plan, const float* sums, float* db) {
-  const std::int64_t parts = chunk_count(plan.rows * plan.pixels) * sum_chains(plan.s);
-  add_chunks(parts * kChunkRows, plan.s.out, sums, 1.0, db);
-}
 
 // One item: a group of output rows and a block of output channels.
 struct WeightItem {
@@ -298,7 +245,7 @@ void add_partials(const WeightPlan& plan, const float* partials, float* dw) {
 
 std::size_t conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape) {
   const WeightPlan plan(shape);
-  return static_cast<std::size_t>(plan.partial_floats() + plan.sums_floats()) +
+  return static_cast<std::size_t>(plan.partial_floats() + bias_sums_floats(shape)) +
          workers() * static_cast<std::size_t>(plan.buffer_floats());
 }
 
@@ -308,7 +255,7 @@ void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
   const GradientRows gradient_rows{kernels, s, gradient};
   float* partials = plan.direct() ? dw : scratch;
   float* sums = scratch + plan.partial_floats();
-  float* buffers = sums + plan.sums_floats();
+  float* buffers = sums + bias_sums_floats(s);
   parallel_for_workers(plan.groups * plan.blocks, [&](std::int64_t item, int worker) {
     const std::int64_t row_group = item / plan.blocks, block = item % plan.blocks;
     const std::int64_t g = block / plan.blocks_per_group, out = s.out_per_group();
@@ -346,31 +293,8 @@ void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
     if (db == nullptr || end >= beyond) return;
     add_to_sums(end, beyond, gradient_rows.read(end, beyond, channel, width, dy_buffer));
   });
-  if (db != nullptr) finish_sums(plan, sums, db);
+  if (db != nullptr) finish_bias_sums(s, sums, db);
   if (!plan.direct()) add_partials(plan, partials, dw);
-}
-
-std::size_t conv2d_bias_gradient_scratch_floats(const Conv2dShape& shape) {
-  const WeightPlan plan(shape);
-  return static_cast<std::size_t>(plan.sums_floats()) +
-         workers() * static_cast<std::size_t>(plan.gradient_floats());
-}
-
-void conv2d_bias_gradient(const F32Kernels& kernels, const Conv2dShape& s, OutputGradient gradient,
-                          float* db, float* scratch) {
-  const WeightPlan plan(s);
-  const GradientRows gradient_rows{kernels, s, gradient};
-  const std::int64_t count = plan.rows * plan.pixels;
-  float* buffers = scratch + plan.sums_floats();
-  parallel_for_workers(chunk_count(count), [&](std::int64_t chunk, int worker) {
-    const std::int64_t first = chunk * kChunkRows, last = std::min(count, first + kChunkRows);
-    const std::int64_t top = first / plan.pixels, bottom = div_up(last, plan.pixels);
-    const Matrix dy =
-        gradient_rows.read(top, bottom, 0, s.out, buffers + worker * plan.gradient_floats());
-    const Matrix rows = {dy.first + (first - top * plan.pixels) * dy.stride, dy.stride};
-    add_to_chains(kernels, s, rows, first, last, s.out, scratch);
-  });
-  finish_sums(plan, scratch, db);
 }
 
 }  // namespace octet::kernels

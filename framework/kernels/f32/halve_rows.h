@@ -6,7 +6,6 @@
 // by one file per instruction set. Beside the product's, the type has
 //   Wins                      a lane-wise condition
 //   larger(v, best)           v > best, or v is NaN
-//   positive(y)               y > 0
 //   select(w, a, b)           a where w, else b, for Reg and for Cells
 //   Cells                     an integer in each lane: cells(k) all k, equal(cells, k) a condition
 //   load_cells(p, n) store_cells(p, cells, n)   n bytes, one for each of the first n lanes
