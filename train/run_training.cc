@@ -24,9 +24,9 @@
 #include "qat/schedule.h"
 #include "tensor/buffer_pool.h"
 #include "train/bn_reestimate.h"
+#include "train/check_request.h"
 #include "train/divergence.h"
 #include "train/finish.h"
-#include "train/image_sizes.h"
 #include "train/metrics_log.h"
 #include "train/run_folder.h"
 #include "train/run_state.h"
@@ -77,28 +77,8 @@ class Run {
   }
 
  private:
-  // What only config, data and model together can show.
-  void check_request() const {
-    const auto require = [](bool ok, const auto&... parts) {
-      if (!ok) throw UsageError(message(parts...));
-    };
-    require(config_.data.validation_size < data_.train->size(),
-            "data.validation_size: ", config_.data.validation_size, " leaves nothing of ",
-            data_.train->size(), " training images");
-    const auto check_warmup = [&](const char* section, double warmup_epochs, int epochs) {
-      require(epochs == 0 || warmup_epochs <= epochs, section, ".warmup_epochs: ", warmup_epochs,
-              " is more than the ", epochs, " epochs");
-    };
-    check_warmup("train", config_.train.warmup_epochs, config_.train.epochs);
-    check_image_sizes(config_, *data_.train);
-    if (config_.quantize.method == Method::kNone) return;
-    check_warmup("quantize", config_.quantize.warmup_epochs, config_.quantize.epochs);
-    prepare_model(*build_model(config_, *data_.train), config_,
-                  *data_.train);  // do quantize.layers name leaves?
-  }
-
   std::unique_ptr<Module> make_initial_model() const {
-    check_request();
+    check_request(config_, *data_.train);
     std::unique_ptr<Module> model = build_model(config_, *data_.train);
     initialize(*model, config_.run.seed);
     if (!config_.model.init_from.empty()) {
