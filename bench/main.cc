@@ -9,6 +9,7 @@
 #include "bench/layers.h"
 #include "bench/model.h"
 #include "bench/peak.h"
+#include "eval/guarded_main.h"
 #include "models/registry.h"
 #include "octet_version.h"
 
@@ -217,16 +218,5 @@ int start(int argc, char** argv) {
 }  // namespace octet
 
 int main(int argc, char** argv) {
-  try {
-    return octet::start(argc, argv);
-  } catch (const cxxopts::exceptions::exception& error) {
-    std::cerr << "error: " << error.what() << "; see --help\n";
-    return 2;
-  } catch (const octet::UsageError& error) {
-    std::cerr << "error: " << error.what() << "\n";
-    return 2;
-  } catch (const std::exception& error) {
-    std::cerr << "error: " << error.what() << "\n";
-    return 1;
-  }
+  return octet::guarded_main([&] { return octet::start(argc, argv); });
 }

@@ -9,6 +9,7 @@
 #include "data/in_memory.h"
 #include "eval/evaluate_int8.h"
 #include "eval/evaluate_module.h"
+#include "eval/guarded_main.h"
 #include "eval/load_data.h"
 #include "eval/run_files.h"
 #include "io/checkpoint.h"
@@ -234,7 +235,7 @@ int run(const Arguments& a) {
 }  // namespace octet
 
 int main(int argc, char** argv) {
-  try {
+  return octet::guarded_main([&] {
     cxxopts::Options options = octet::make_options();
     const cxxopts::ParseResult parsed = options.parse(argc, argv);
     if (parsed.count("help") > 0) {
@@ -246,14 +247,5 @@ int main(int argc, char** argv) {
       return 0;
     }
     return octet::run(octet::read_arguments(parsed));
-  } catch (const cxxopts::exceptions::exception& error) {
-    std::cerr << "error: " << error.what() << "; see --help\n";
-    return 2;
-  } catch (const octet::UsageError& error) {
-    std::cerr << "error: " << error.what() << "\n";
-    return 2;
-  } catch (const std::exception& error) {
-    std::cerr << "error: " << error.what() << "\n";
-    return 1;
-  }
+  });
 }

@@ -7,6 +7,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "eval/guarded_main.h"
 #include "eval/load_data.h"
 #include "eval/run_files.h"
 #include "io/config.h"
@@ -111,7 +112,7 @@ int run(const cxxopts::ParseResult& parsed) {
 }  // namespace octet
 
 int main(int argc, char** argv) {
-  try {
+  return octet::guarded_main([&] {
     cxxopts::Options options = octet::make_options();
     const cxxopts::ParseResult parsed = options.parse(argc, argv);
     if (parsed.count("help") > 0) {
@@ -127,14 +128,5 @@ int main(int argc, char** argv) {
       return 0;
     }
     return octet::run(parsed);
-  } catch (const cxxopts::exceptions::exception& error) {
-    std::cerr << "error: " << error.what() << "; see --help\n";
-    return 2;
-  } catch (const octet::UsageError& error) {
-    std::cerr << "error: " << error.what() << "\n";
-    return 2;
-  } catch (const std::exception& error) {
-    std::cerr << "error: " << error.what() << "\n";
-    return 1;
-  }
+  });
 }
