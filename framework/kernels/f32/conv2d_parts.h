@@ -67,6 +67,21 @@ struct Lines {
   }
 };
 
+// The weight gradient's chains: one for each group of output rows, and the groups are added in
+// order. A function of the shape alone.
+struct RowGroups {
+  std::int64_t rows, group_rows,
+      count;  // of the whole batch; of a group, the last one may have less
+
+  explicit RowGroups(const Conv2dShape& s) : rows(s.batch * s.out_height()) {
+    constexpr std::int64_t kMaxGroups = 16, kMinPixels = 512, kMaxPartialFloats = 1 << 20;
+    const std::int64_t most = std::min({kMaxGroups, rows, rows * s.out_width() / kMinPixels,
+                                        kMaxPartialFloats / (s.out * s.taps())});
+    group_rows = div_up(rows, std::max<std::int64_t>(1, most));
+    count = div_up(rows, group_rows);
+  }
+};
+
 // A matrix inside another one.
 struct Matrix {
   const float* first;

@@ -1,6 +1,7 @@
 #include "kernels/f32/bias_sums.h"
 #include "kernels/f32/conv2d_parts.h"
 #include "kernels/f32/pack.h"
+#include "kernels/f32/packed_weight_gradient.h"
 #include "kernels/f32/tap_ranges.h"
 
 namespace octet::kernels {
@@ -37,14 +38,12 @@ struct WeightPlan {
     const std::int64_t chunk_pixels = s.out * k > (1 << 18) ? 512 : 256;
     chunk_rows = form == Form::kLines ? Lines(s).band_rows
                                       : std::clamp<std::int64_t>(chunk_pixels / pixels, 1, rows);
-    constexpr std::int64_t kMaxGroups = 16, kMinPixels = 512, kMaxPartialFloats = 1 << 20;
-    const std::int64_t most =
-        std::min({kMaxGroups, rows, rows * pixels / kMinPixels, kMaxPartialFloats / (s.out * k)});
-    group_rows = div_up(rows, std::max<std::int64_t>(1, most));
-    groups = div_up(rows, group_rows);
+    const RowGroups row_groups(s);
+    groups = row_groups.count;
+    group_rows = row_groups.group_rows;
     // At least 16 items where there can be so many; wide blocks read the other operand less often.
     const std::int64_t share = s.out * groups / 16 / 12 * 12;
-    block = groups >= kMaxGroups / 2   ? s.out_per_group()
+    block = groups >= 8                ? s.out_per_group()
             : form == Form::kPointwise ? std::clamp<std::int64_t>(share, 12, 48)
                                        : kMaxPanelColumns;
     blocks_per_group = div_up(s.out_per_group(), block);
@@ -245,12 +244,20 @@ void add_partials(const WeightPlan& plan, const float* partials, float* dw) {
 
 std::size_t conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape) {
   const WeightPlan plan(shape);
-  return static_cast<std::size_t>(plan.partial_floats() + bias_sums_floats(shape)) +
-         workers() * static_cast<std::size_t>(plan.buffer_floats());
+  const std::size_t in_place =
+      static_cast<std::size_t>(plan.partial_floats() + bias_sums_floats(shape)) +
+      workers() * static_cast<std::size_t>(plan.buffer_floats());
+  return std::max({in_place, packed_weight_gradient_scratch_floats(shape),
+                   conv2d_bias_gradient_scratch_floats(shape)});
 }
 
 void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, const float* x,
                             OutputGradient gradient, float* dw, float* scratch, float* db) {
+  if (packs_weight_gradient(kernels, s)) {
+    if (db != nullptr) conv2d_bias_gradient(kernels, s, gradient, db, scratch);
+    packed_weight_gradient(kernels, s, x, gradient, dw, scratch);
+    return;
+  }
   const WeightPlan plan(s);
   const GradientRows gradient_rows{kernels, s, gradient};
   float* partials = plan.direct() ? dw : scratch;

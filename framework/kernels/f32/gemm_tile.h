@@ -53,17 +53,24 @@ struct NextLines {
       : at{g.next.from, g.next_too.from},
         end{g.next.from + g.next.floats, g.next_too.from + g.next_too.floats} {}
 
-  // Where a tile with so many links begins; null: nothing is left.
-  const float* take(std::int64_t links) {
+  // Where a tile that prefetches so many lines begins; null: nothing is left.
+  const float* take(std::int64_t lines) {
     for (int i = 0; i < 2; ++i) {
       if (at[i] >= end[i]) continue;
       const float* from = at[i];
-      at[i] += 16 * links;
+      at[i] += 16 * lines;
       return from;
     }
     return nullptr;
   }
 };
+
+// The links of a tile's chain for each line that it prefetches; 0: it does not. A prefetch takes
+// longer than a link of a small tile.
+template <class V, int NV, int MR>
+constexpr int links_per_prefetch() {
+  return MR < 4 ? 0 : NV * V::kWidth == 64 ? 1 : NV * V::kWidth == 16 && NV > 1 ? 4 : 0;
+}
 
 // One register tile: rows [0, MR) x NV vectors, the last one masked.
 //   accumulators acc[MR][NV]; per k: NV registers of b, and a[i, k] broadcast (on AVX-512 as the
@@ -73,9 +80,8 @@ struct NextLines {
 template <class V, class M, int NV, int MR, bool kUnitRows, int kGroup = kUnitRows ? MR : 3>
 void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float* init, float* c,
                M last, const float* next) {
-  // A prefetch takes longer than a link of a smaller tile.
-  constexpr bool kPrefetch = NV * V::kWidth == 64 && MR >= 4;
-  const std::ptrdiff_t next_step = next == nullptr ? 0 : 16;
+  constexpr int kPrefetch = links_per_prefetch<V, NV, MR>();
+  const std::ptrdiff_t next_step = next == nullptr ? 0 : g.next_step;
   if (next == nullptr) next = a;
   typename V::Reg acc[MR][NV];
 #pragma GCC unroll 28
@@ -96,24 +102,39 @@ void gemm_tile(const GemmF32Args& g, const float* a, const float* b, const float
   const std::ptrdiff_t a_row = kUnitRows ? 1 : g.a_row, a_col = kUnitRows ? g.a_col : 1;
   const std::ptrdiff_t b_row = g.b_row;
   const std::ptrdiff_t a_jump = g.a_run - g.k * a_col, b_jump = g.b_run - g.k * b_row;
+  const auto link = [&]() __attribute__((always_inline)) {
+    typename V::Reg bv[NV];
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) {
+      bv[j] = j + 1 < NV ? V::load(b + j * V::kWidth) : load_last<V>(b + j * V::kWidth, last);
+    }
+#pragma GCC unroll 28
+    for (int i = 0; i < MR; ++i) {
+      const typename V::Reg av = V::broadcast(rows[i / kGroup] + (i % kGroup) * a_row);
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) acc[i][j] = V::fma(av, bv[j], acc[i][j]);
+    }
+#pragma GCC unroll 10
+    for (int q = 0; q < kPointers; ++q) rows[q] += a_col;
+    b += b_row;
+  };
   for (std::int64_t group = g.run_groups; group > 0; --group) {
     for (std::int64_t run = g.runs; run > 0; --run) {
-      for (std::int64_t k = g.k; k > 0; --k) {
-        typename V::Reg bv[NV];
-#pragma GCC unroll 4
-        for (int j = 0; j < NV; ++j) {
-          bv[j] = j + 1 < NV ? V::load(b + j * V::kWidth) : load_last<V>(b + j * V::kWidth, last);
+      std::int64_t k = g.k;
+      if constexpr (kPrefetch > 1) {
+        for (; k >= kPrefetch; k -= kPrefetch) {
+          __builtin_prefetch(next, 0, 2);
+          next += next_step;
+#pragma GCC unroll 1  // unrolled, GCC spills accumulators
+          for (int i = 0; i < kPrefetch; ++i) {
+            link();
+            asm volatile("");
+          }
         }
-#pragma GCC unroll 28
-        for (int i = 0; i < MR; ++i) {
-          const typename V::Reg av = V::broadcast(rows[i / kGroup] + (i % kGroup) * a_row);
-#pragma GCC unroll 4
-          for (int j = 0; j < NV; ++j) acc[i][j] = V::fma(av, bv[j], acc[i][j]);
-        }
-#pragma GCC unroll 10
-        for (int q = 0; q < kPointers; ++q) rows[q] += a_col;
-        b += b_row;
-        if constexpr (kPrefetch) {
+      }
+      for (; k > 0; --k) {
+        link();
+        if constexpr (kPrefetch == 1) {
           __builtin_prefetch(next, 0, 2);
           next += next_step;
         }
@@ -158,10 +179,11 @@ void gemm_columns(const GemmF32Args& g, std::int64_t column, M last, NextLines& 
   constexpr std::int64_t kMaxRows = sizeof...(kRows);
   std::int64_t tiles = (g.m + kMaxRows - 1) / kMaxRows;
   for (std::int64_t i = 0; i < g.m; --tiles) {
-    const std::int64_t rows = (g.m - i + tiles - 1) / tiles;
+    const std::int64_t rows = tiles == 1 ? g.m - i : (g.m - i + tiles - 1) / tiles;
     const float* init = g.init == nullptr ? nullptr : g.init + i * g.init_row + column;
+    constexpr int kPrefetch = links_per_prefetch<V, NV, kMaxRows>() > 1 ? 4 : 1;
     kTiles[rows - 1](g, g.a + i * g.a_row, g.b + column, init, g.c + i * g.c_row + column, last,
-                     next.take(g.run_groups * g.runs * g.k));
+                     next.take(g.run_groups * g.runs * (g.k / kPrefetch)));
     i += rows;
   }
 }
@@ -225,14 +247,15 @@ bool gemm_taps_5x5(const GemmF32Args& g) {
 
 template <class V>
 void gemm(const GemmF32Args& args) {
-  if (args.row_groups > 1 && gemm_taps_5x5<V>(args)) return;
+  const auto multiply = args.a_row == 1 ? gemm_blocks<V, true> : gemm_blocks<V, false>;
+  if (args.row_groups == 1) {  // small products are many: no copy of what describes them
+    multiply(args);
+    return;
+  }
+  if (gemm_taps_5x5<V>(args)) return;
   GemmF32Args g = args;
   for (std::int64_t group = 0; group < args.row_groups; ++group) {
-    if (g.a_row == 1) {
-      gemm_blocks<V, true>(g);
-    } else {
-      gemm_blocks<V, false>(g);
-    }
+    multiply(g);
     g.a += g.a_group;
     g.c += g.m * g.c_row;
     if (g.init != nullptr) g.init += g.m * g.init_row;
