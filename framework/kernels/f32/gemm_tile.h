@@ -231,18 +231,24 @@ void gemm_blocks(const GemmF32Args& g) {
   }
 }
 
-// All rows of all groups in one tile: 5 x 5 taps of a map with one channel.
+// The rows of several groups in one tile: the 5 x 5 taps of a map with one channel, whose five rows
+// alone are too few chains. Returns how many groups it has done.
 template <class V>
-bool gemm_taps_5x5(const GemmF32Args& g) {
+std::int64_t gemm_taps_5x5(const GemmF32Args& args) {
   using Narrow = typename V::Narrow;
-  if constexpr (Narrow::max_rows(1, true) >= 25) {
-    if (g.row_groups == 5 && g.m == 5 && g.a_row == 1 && g.n <= Narrow::kWidth) {
-      gemm_tile<Narrow, typename Narrow::Mask, 1, 25, true, 5>(g, g.a, g.b, g.init, g.c,
-                                                               Narrow::mask(g.n), nullptr);
-      return true;
+  constexpr int kGroups = Narrow::max_rows(1, true) / 5;
+  std::int64_t done = 0;
+  if constexpr (kGroups > 1) {
+    if (args.m != 5 || args.a_row != 1 || args.n > Narrow::kWidth) return 0;
+    for (; done + kGroups <= args.row_groups; done += kGroups) {
+      const std::ptrdiff_t row = done * args.m;
+      gemm_tile<Narrow, typename Narrow::Mask, 1, 5 * kGroups, true, 5>(
+          args, args.a + done * args.a_group, args.b,
+          args.init == nullptr ? nullptr : args.init + row * args.init_row,
+          args.c + row * args.c_row, Narrow::mask(args.n), nullptr);
     }
   }
-  return false;
+  return done;
 }
 
 template <class V>
@@ -252,13 +258,12 @@ void gemm(const GemmF32Args& args) {
     multiply(args);
     return;
   }
-  if (gemm_taps_5x5<V>(args)) return;
-  GemmF32Args g = args;
-  for (std::int64_t group = 0; group < args.row_groups; ++group) {
+  for (std::int64_t group = gemm_taps_5x5<V>(args); group < args.row_groups; ++group) {
+    GemmF32Args g = args;
+    g.a += group * g.a_group;
+    g.c += group * g.m * g.c_row;
+    if (g.init != nullptr) g.init += group * g.m * g.init_row;
     multiply(g);
-    g.a += g.a_group;
-    g.c += g.m * g.c_row;
-    if (g.init != nullptr) g.init += g.m * g.init_row;
   }
 }
 
