@@ -7,7 +7,8 @@ namespace {
 // How the data gradient is cut: blocks of images, and bands of rows of their maps.
 struct DataGradientPlan {
   Conv2dShape s;  // a pointwise convolution without a pool sees each pixel as an image
-  std::int64_t images, blocks, band, bands;
+  std::int64_t images, band, bands;  // of a block, at most
+  ImageBlocks blocks{1, 1};
 
   DataGradientPlan(const Conv2dShape& shape, OutputGradient gradient) : s(shape) {
     const bool masked = !GradientRows::in_place(gradient);
@@ -20,7 +21,7 @@ struct DataGradientPlan {
     images = std::min(s.batch, pixels                   ? std::clamp<std::int64_t>(share, 16, 192)
                                : s.in_per_group() <= 32 ? 12
                                                         : 6);
-    blocks = div_up(s.batch, images);
+    blocks = ImageBlocks(s.batch, images);
     // A masked gradient is written once for all rows of its images.
     band = masked ? s.height : std::clamp<std::int64_t>(32 / s.width, 1, s.height);
     bands = div_up(s.height, band);
@@ -77,15 +78,15 @@ void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& shape,
   const std::int64_t dx_image = s.height * s.width * s.in, height = s.out_height();
   const std::int64_t buffer_floats = whole_lines(plan.images * plan.image_floats());
   float* buffers = scratch + s.groups * plan.packed_group();
-  parallel_for_workers(plan.blocks * plan.bands, [&](std::int64_t item, int worker) {
-    const std::int64_t image = item / plan.bands * plan.images;
-    const std::int64_t images = std::min(plan.images, s.batch - image);
+  parallel_for_workers(plan.blocks.count * plan.bands, [&](std::int64_t item, int worker) {
+    const std::int64_t block = item / plan.bands, image = plan.blocks.first(block);
+    const std::int64_t images = plan.blocks.images(block);
     const std::int64_t first = item % plan.bands * plan.band;
     const std::int64_t last = std::min(s.height, first + plan.band);
     float* buffer = in_place ? nullptr : buffers + worker * buffer_floats;
     const float* dy = rows.read(image * height, (image + images) * height, 0, s.out, buffer).first;
     product.run(dy, dx + image * dx_image + first * s.width * s.in, dx_image, images,
-                in_place ? std::min(plan.images, s.batch - image - images) : 0, first, last);
+                in_place ? plan.blocks.images(block + 1) : 0, first, last);
   });
 }
 

@@ -9,7 +9,8 @@ namespace {
 struct ForwardPlan {
   Conv2dShape s;  // a pointwise convolution without a tail sees each pixel as an image
   bool from_lines;
-  std::int64_t images, blocks, band, bands;
+  std::int64_t images, band, bands;  // of a block, at most
+  ImageBlocks blocks{1, 1};
 
   ForwardPlan(const Conv2dShape& shape, bool halve) : s(shape), from_lines(Lines::fit(shape)) {
     if (is_pointwise(s) && !halve) {
@@ -28,7 +29,7 @@ struct ForwardPlan {
       images = s.out_per_group() <= 32 ? 12 : 6;
       band = std::clamp<std::int64_t>(32 / s.out_width() / 2 * 2, 2, height + height % 2);
     }
-    blocks = div_up(s.batch, images);
+    blocks = ImageBlocks(s.batch, images);
     bands = div_up(height, band);
   }
 
@@ -98,9 +99,9 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const f
   const std::int64_t height = s.out_height(), row = s.out_width() * s.out;
   const std::int64_t x_image = s.height * s.width * s.in, y_image = height * row;
   float* buffers = scratch + plan.weight_floats();
-  parallel_for_workers(plan.blocks * plan.bands, [&](std::int64_t item, int worker) {
-    const std::int64_t image = item / plan.bands * plan.images;
-    const std::int64_t images = std::min(plan.images, s.batch - image);
+  parallel_for_workers(plan.blocks.count * plan.bands, [&](std::int64_t item, int worker) {
+    const std::int64_t block = item / plan.bands, image = plan.blocks.first(block);
+    const std::int64_t images = plan.blocks.images(block);
     const std::int64_t first = item % plan.bands * plan.band;
     const std::int64_t rows = std::min(plan.band, height - first);
     float* buffer = buffers + worker * plan.buffer_floats(tail.halve);
@@ -111,7 +112,7 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const f
                       result, buffer);
     } else {
       product.run(x + image * x_image, result, tail.halve ? plan.band_floats() : y_image, images,
-                  std::min(plan.images, s.batch - image - images), first, first + rows);
+                  plan.blocks.images(block + 1), first, first + rows);
     }
     if (!tail.halve) return;
     const std::int64_t pooled_row = s.out_width() / 2 * s.out;

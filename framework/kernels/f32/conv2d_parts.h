@@ -67,6 +67,18 @@ struct Lines {
   }
 };
 
+// A batch in blocks of nearly equal size, at most `most` images: a rest of one or two would leave a
+// register tile half empty.
+struct ImageBlocks {
+  std::int64_t batch, count;
+
+  ImageBlocks(std::int64_t batch_, std::int64_t most)
+      : batch(batch_), count(div_up(batch_, most)) {}
+  // The first image; of block `count`, the batch's end.
+  std::int64_t first(std::int64_t block) const { return std::min(block, count) * batch / count; }
+  std::int64_t images(std::int64_t block) const { return first(block + 1) - first(block); }
+};
+
 // The weight gradient's chains: one for each group of output rows, and the groups are added in
 // order. A function of the shape alone.
 struct RowGroups {
