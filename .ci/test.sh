@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
 quick='build format layers size symbols unit kernels parity programs qemu'
-all="$quick slow clang sanitizers kills mnist"
+all="$quick slow clang sanitizers kills weights mnist"
 
 case ${1-} in
   '') steps=$quick ;;
@@ -39,6 +39,7 @@ step_slow() { ctest --test-dir build/release --timeout 1200 -L '^slow$'; }  # th
 step_clang() { compile clang && run_tests clang; }
 step_sanitizers() { compile dev && run_tests dev; }
 step_kills() { .ci/kills.sh; }
+step_weights() { .ci/same_weights.sh lenet_bn_qat.yaml 20; }
 step_mnist() { .ci/mnist.sh; }
 
 for step in $steps; do

@@ -73,8 +73,8 @@ Measurement evaluate_int8(const ir::Graph& graph, const Dataset& dataset,
     run_ms += milliseconds_since(start);
     hash.update(std::as_bytes(batch_logits));
     for (std::int64_t i = 0; i < count; ++i) {
-      m.correct +=
-          argmax(logits.data() + i * classes, classes) == dataset.get(first + i).label ? 1 : 0;
+      m.predictions.push_back(argmax(logits.data() + i * classes, classes));
+      m.correct += m.predictions.back() == dataset.get(first + i).label ? 1 : 0;
     }
   }
   m.images = dataset.size();

@@ -21,14 +21,12 @@ double milliseconds_since(Clock::time_point start) {
 }
 
 template <class T>
-std::int64_t count_correct(const Tensor& logits, const Tensor& labels) {
+void add_predictions(const Tensor& logits, const Tensor& labels, Measurement& m) {
   const std::int64_t classes = logits.dim(1);
-  std::int64_t correct = 0;
   for (std::int64_t n = 0; n < logits.dim(0); ++n) {
-    correct +=
-        argmax(logits.data<T>() + n * classes, classes) == labels.data<std::int32_t>()[n] ? 1 : 0;
+    m.predictions.push_back(argmax(logits.data<T>() + n * classes, classes));
+    m.correct += m.predictions.back() == labels.data<std::int32_t>()[n] ? 1 : 0;
   }
-  return correct;
 }
 
 // `input` turns a batch into what the model takes; T is the type of its logits.
@@ -56,7 +54,7 @@ Measurement evaluate(const char* form, Module& model, std::shared_ptr<const Data
     const Tensor logits = model(x);
     forward_ms += milliseconds_since(start);
     hash.update(logits.bytes());
-    m.correct += count_correct<T>(logits, batch.labels);
+    add_predictions<T>(logits, batch.labels, m);
   }
   m.images_per_second = 1000.0 * static_cast<double>(m.images) / forward_ms;
   m.logits_sha256 = hash.hex();

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "data/in_memory.h"
+#include "eval/compare_models.h"
 #include "eval/evaluate_int8.h"
 #include "eval/evaluate_module.h"
 #include "eval/guarded_main.h"
@@ -32,6 +33,7 @@ struct Arguments {
   std::int64_t images = 0;  // 0: all
   std::string data;
   std::optional<double> require_top1;
+  std::optional<ModelForm> compare;  // with this model; an empty path: the same
 };
 
 cxxopts::Options make_options() {
@@ -51,6 +53,15 @@ cxxopts::Options make_options() {
   add("verify",
       "compare the twin with the integer engine in every tensor; exit code 3 if they differ");
   add("describe", "print the integer graph, one line per node");
+  add("compare",
+      "evaluate this one too, on the same images, and print what only one gets right, with the "
+      "exact "
+      "two-sided p of McNemar's test",
+      cxxopts::value<std::string>(), "MODEL");
+  add("compare-form",
+      "int8, fp32 or fake-quant: the other's form (default: the same); without --compare, of the "
+      "same MODEL",
+      cxxopts::value<std::string>(), "FORM");
   add("json", "print the result as one JSON object (not of --describe)");
   add("isa",
       "scalar, avx2, avxvnni, avx512vnni or neondot (default: OCTET_ISA, or the best this CPU has)",
@@ -89,6 +100,16 @@ Arguments read_arguments(const cxxopts::ParseResult& parsed) {
     if (paths.size() > 1)
       throw UsageError(message("one model at a time, got ", paths[0], " and ", paths[1]));
     a.path = paths[0];
+  }
+  if (parsed.count("compare") + parsed.count("compare-form") > 0) {
+    if (a.form == "verify" || a.form == "describe" || parsed.count("require-top1") > 0) {
+      throw UsageError(message("--compare goes with --int8, --fp32 or --fake-quant, not with --",
+                               parsed.count("require-top1") > 0 ? "require-top1" : a.form));
+    }
+    a.compare = ModelForm{.path = "", .form = a.form};
+    if (parsed.count("compare") > 0) a.compare->path = parsed["compare"].as<std::string>();
+    if (parsed.count("compare-form") > 0)
+      a.compare->form = parsed["compare-form"].as<std::string>();
   }
   a.json = parsed.count("json") > 0;
   a.isa = parsed.count("isa") > 0 ? isa_from_name(parsed["isa"].as<std::string>()) : default_isa();
@@ -197,6 +218,16 @@ int run(const Arguments& a) {
   if (path.empty()) {
     path = newest_finished_run("runs");
     std::cerr << "octet: evaluating the newest run, " << path << "\n";
+  }
+  if (a.compare) {
+    const ComparedModels models = compare_models(
+        {path, a.form}, {a.compare->path.empty() ? path : a.compare->path, a.compare->form},
+        [&](const RunFiles& files, const std::optional<ir::Graph>& graph) {
+          return test_data(a, files, graph);
+        },
+        {.batch = a.batch, .threads = a.threads, .isa = a.isa});
+    std::cout << (a.json ? comparison_json(models).dump(2) + "\n" : comparison_table(models));
+    return 0;
   }
   const RunFiles files = open_run(path);
   std::optional<ir::Graph> graph;

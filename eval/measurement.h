@@ -21,6 +21,7 @@ struct Measurement {
   std::string path;   // the file that was evaluated
   std::int64_t images = 0;
   std::int64_t correct = 0;
+  std::vector<std::int32_t> predictions;  // the class of each image
   std::uintmax_t file_bytes = 0;
   double images_per_second = 0.0;
   std::optional<Latency> latency;

@@ -6,6 +6,7 @@
 #include "eval/evaluate_int8.h"
 #include "eval/evaluate_module.h"
 #include "eval/load_data.h"
+#include "eval/mcnemar.h"
 #include "eval/run_files.h"
 #include "io/weights.h"
 #include "ir/model_file.h"
@@ -65,6 +66,10 @@ void finish_run(const FinishedRun& run, Module& model) {
   for (const Measurement& m : rows) {
     summary[m.form == "fake-quant" ? "fake_quant" : (m.form == "float" ? "fp32" : "int8")] =
         to_json(m);
+  }
+  if (quantized) {  // a: the float model, b: the integer model
+    summary["fp32_vs_int8"] =
+        to_json(compare(rows[0].predictions, rows[2].predictions, labels_of(*run.data.test)));
   }
   summary["steps"] = run.state.total_steps;
   summary["train_images_per_second"] =

@@ -24,7 +24,8 @@ cxxopts::Options make_options() {
       "train",
       "Trains a model as a config says, quantizes it, converts it to a graph of integers, and\n"
       "evaluates every form on the test set. Everything lies in the run folder afterwards.\n");
-  options.custom_help("--config FILE [--set KEY=VALUE]... [--out DIR] | --resume DIR");
+  options.custom_help(
+      "--config FILE [--set KEY=VALUE]... [--out DIR] | --resume DIR [--stop-after N]");
   options.set_width(100);
   auto add = options.add_options();
   add("config", "the experiment: a file, or the name of one in configs/ (lenet_qat.yaml)",
@@ -42,6 +43,10 @@ cxxopts::Options make_options() {
       "scalar, avx2, avxvnni, avx512vnni or neondot; the results do not depend on it (default: "
       "OCTET_ISA, or the best this CPU has)",
       cxxopts::value<std::string>(), "NAME");
+  add("stop-after",
+      "stop and save once the run has made N steps in all, and print weights_sha256; --resume goes "
+      "on from there",
+      cxxopts::value<std::int64_t>(), "N");
   add("print-config", "print the resolved config and exit");
   add("help-config", "print every key of a config: default, meaning, allowed values");
   add("version", "print version and commit");
@@ -95,6 +100,11 @@ int run(const cxxopts::ParseResult& parsed) {
   if (parsed.count("print-config") > 0) {
     std::cout << to_yaml(request.config);
     return 0;
+  }
+  if (parsed.count("stop-after") > 0) {
+    request.stop_after = parsed["stop-after"].as<std::int64_t>();
+    if (request.stop_after < 1)
+      throw UsageError(message("--stop-after must be at least 1, got ", request.stop_after));
   }
   request.threads =
       parsed.count("threads") > 0 ? parsed["threads"].as<int>() : request.config.run.threads;

@@ -47,6 +47,7 @@ class Run {
   explicit Run(const TrainRequest& request)
       : config_(request.config),
         threads_(request.threads),
+        stop_after_(request.stop_after),
         data_(load_or_fetch(config_.data.name, config_.data.root, config_.data.image_shape)),
         model_(make_initial_model()),
         lock_(request.resume
@@ -101,10 +102,13 @@ class Run {
     return std::chrono::duration<double>(Clock::now() - start_).count();
   }
 
+  // What --stop-after promises is a result, what a signal interrupts is not.
   int stopped() {
     progress_.line(message("stopped and saved at step ", state_.total_steps,
                            "; continue with: ./octet train --resume ", lock_.folder()));
-    return 128 + stop_signal();
+    if (stop_signal() != 0) return 128 + stop_signal();
+    std::cout << "weights_sha256 " << weights_sha256(weights()) << "\n";
+    return 0;
   }
 
   // --- Checkpoints
@@ -140,6 +144,10 @@ class Run {
     const Checkpoint& checkpoint = loaded->checkpoint;
     refuse_changes(checkpoint);
     state_ = nlohmann::json::parse(checkpoint.state).get<RunState>();
+    if (stop_after_ > 0 && state_.total_steps >= stop_after_) {
+      throw UsageError(message("--stop-after ", stop_after_, ": the run in ", lock_.folder(),
+                               " has made ", state_.total_steps, " steps already"));
+    }
     state_.resumed_at_steps.push_back(state_.total_steps);
     if (state_.phase != "float" && config_.quantize.method != Method::kNone)
       prepare_model(*model_, config_, *train_);
@@ -202,6 +210,7 @@ class Run {
     phase.schedule = make_schedule(kind, lr, warmup_epochs, phase.epochs, loader.batches());
     phase.label_smoothing = static_cast<float>(c.label_smoothing);
     phase.clip_grad_norm = static_cast<float>(c.clip_grad_norm);
+    phase.stop_after = stop_after_;
     phase.after_epoch = [&, name = phase.name, epochs = phase.epochs](std::int64_t epoch) {
       log_epoch(name, epoch, epochs, phase.schedule.lr_at(state_.step - 1));
     };
@@ -240,11 +249,15 @@ class Run {
     const std::int64_t batches =
         std::min<std::int64_t>(config_.train.bn_reestimate_batches, loader.batches());
     reestimate_bn_stats(*model_, loader, batches);
-    std::string text = message("batch norm re-estimated over ", batches, " batches");
+    log_between_epochs("bn_reestimate", "batch norm re-estimated", batches);
+  }
+
+  // What happened over some batches outside of training, and what it made of the model.
+  void log_between_epochs(const char* phase, const char* what, std::int64_t batches) {
+    std::string text = message(what, " over ", batches, " batches");
     if (validation_->size() > 0) {
       const double top1 = validate();
-      metrics_->write(
-          {{"phase", "bn_reestimate"}, {"batches", batches}, {"validation_top1", top1}});
+      metrics_->write({{"phase", phase}, {"batches", batches}, {"validation_top1", top1}});
       char number[32];
       std::snprintf(number, sizeof(number), "  validation %.2f", top1);
       text += number;
@@ -257,7 +270,7 @@ class Run {
     start_phase(config_.quantize.method == Method::kNone ? "done" : "quantize");
     if (config_.quantize.method != Method::kNone) {
       prepare_model(*model_, config_, *train_);
-      calibrate();
+      log_between_epochs("calibrate", "observers calibrated", calibrate());
     }
     if (config_.quantize.method == Method::kPtq) start_phase("done");
     save();
@@ -270,8 +283,9 @@ class Run {
     state_.correct = state_.images = 0;
   }
 
-  // The observers see the first batches of an epoch of their own, without augmentation.
-  void calibrate() {
+  // The observers see the first batches of an epoch of their own, without augmentation. Returns how
+  // many.
+  std::int64_t calibrate() {
     const NoGradGuard no_grad;
     const qat::CalibrationGuard calibration(*model_);
     const DataLoader loader(train_, {.batch_size = config_.data.batch_size,
@@ -281,6 +295,7 @@ class Run {
     const std::int64_t batches =
         std::min<std::int64_t>(config_.quantize.calibration_batches, loader.batches());
     for (std::int64_t b = 0; b < batches; ++b) (*model_)(loader.batch(0, b).images);
+    return batches;
   }
 
   FitResult quantize() {
@@ -361,6 +376,7 @@ class Run {
 
   const Config config_;
   const int threads_;
+  const std::int64_t stop_after_;
   DatasetSplits data_;
   std::unique_ptr<Module> model_;
   RunLock lock_;

@@ -58,7 +58,7 @@ FitResult Trainer::fit(const Phase& phase) {
       step(phase, loader_.batch(state_.epoch, state_.batch));
       state_.train_seconds += seconds_since(start);
       progress_.update(progress_state(phase));
-      if (stop_signal() != 0) {
+      if (stop_signal() != 0 || state_.total_steps == phase.stop_after) {
         save_();
         return FitResult::kStopped;
       }

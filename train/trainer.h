@@ -21,6 +21,7 @@ struct Phase {
   LrSchedule schedule{{}};
   float label_smoothing = 0.0f;
   float clip_grad_norm = 0.0f;  // 0: off
+  std::int64_t stop_after = 0;  // steps of the whole run, RunState::total_steps; 0: off
   // Called before an epoch's first step: QAT freezes observers and batch-norm statistics here.
   std::function<void(std::int64_t epoch)> before_epoch = [](std::int64_t) {};
   // Called after an epoch's last step, before the checkpoint: validation, metrics.
@@ -34,14 +35,14 @@ enum class FitResult { kFinished, kStopped };
 // same bits.
 class Trainer {
  public:
-  // `ema` may be null. `save` writes a checkpoint; it is called every `save_seconds` and when a
-  // signal asks to stop.
+  // `ema` may be null. `save` writes a checkpoint; it is called every `save_seconds` and when it
+  // stops before the end.
   Trainer(Module& model, Sgd& optimizer, WeightEma* ema, const DataLoader& loader, RunState& state,
           Progress& progress, double save_seconds, std::function<void()> save);
 
-  // Trains from state.epoch and state.batch to the end of the phase. kStopped: a signal came, and
-  // all is saved. Throws Error when the loss or a gradient is not finite; the message names the
-  // first layer that is.
+  // Trains from state.epoch and state.batch to the end of the phase. kStopped: a signal came or
+  // phase.stop_after steps are made, and all is saved. Throws Error when the loss or a gradient is
+  // not finite; the message names the first layer that is.
   FitResult fit(const Phase& phase);
 
  private:

@@ -40,6 +40,7 @@ std::vector<char> read_labels(const std::string& path) {
 void convert(const std::string& sheet, const std::vector<char>& labels, std::size_t first,
              const std::string& out) {
   if (labels.size() < first + kImages) throw std::runtime_error("too few labels for " + sheet);
+  if (!std::ifstream(sheet)) throw std::runtime_error("cannot read " + sheet);
   int width = 0, height = 0, channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load(sheet.c_str(), &width, &height, &channels, kChannels), stbi_image_free);

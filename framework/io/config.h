@@ -164,13 +164,16 @@ struct WeightFields {  // of a TensorQConfig
 struct ActivationFields {  // of a TensorQConfig
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
-    v.one_of("observer", c.observer, WeightFields::kObservers,
-             "how the range of values is watched");
+    v.one_of(
+        "observer", c.observer, kObservers,
+        "how the range of values is watched; histogram: cuts off what costs more than it gains");
     v.one_of("qscheme", c.qscheme, kSchemes, "affine: any zero point; symmetric: the middle code");
     v("averaging_constant", c.averaging_constant, within(1e-6, 1),
       "weight of the newest batch in moving_average");
     v("bits", c.bits, within(2, 8), "codes in [0, 2^bits - 1]");
   }
+  static constexpr std::array kObservers = {ObserverKind::kMinMax, ObserverKind::kMovingAverage,
+                                            ObserverKind::kHistogram};
   static constexpr std::array kSchemes = {QScheme::kPerTensorAffine, QScheme::kPerTensorSymmetric};
 };
 

@@ -53,11 +53,11 @@ Tensor FakeQuantize::operator()(const Tensor& x) {
 
 // eqs. (3), (4) on the observed ranges.
 void FakeQuantize::update_qparams() {
-  const float *low = observer_->min_val().data(), *high = observer_->max_val().data();
   float* scale = scale_.mutable_data();
   std::int32_t* zero_point = zero_point_.mutable_data<std::int32_t>();
   if (config_.qscheme == QScheme::kPerTensorAffine) {
-    const QParams q = choose_qparams(low[0], high[0], range_);
+    const ValueRange values = observer_->quantized_range(0);
+    const QParams q = choose_qparams(values.min, values.max, range_);
     scale[0] = q.scale;
     zero_point[0] = q.zero_point;
     return;
@@ -65,7 +65,8 @@ void FakeQuantize::update_qparams() {
   // Activations are unsigned: real 0 stands in the middle of the codes.
   const std::int32_t middle = (range_.quant_min + range_.quant_max + 1) / 2;
   for (std::int64_t c = 0; c < scale_.numel(); ++c) {
-    const float magnitude = std::max(std::fabs(low[c]), std::fabs(high[c]));
+    const ValueRange values = observer_->quantized_range(c);
+    const float magnitude = std::max(std::fabs(values.min), std::fabs(values.max));
     scale[c] = choose_symmetric_scale(magnitude, {range_.quant_min, range_.quant_max - middle});
     zero_point[c] = middle;
   }
@@ -99,12 +100,12 @@ std::vector<float> FakeQuantize::channel_scales(std::int64_t channels) const {
 }
 
 std::vector<std::pair<std::string, Tensor>> FakeQuantize::buffers() const {
-  return {{"scale", scale_},
-          {"zero_point", zero_point_},
-          {"min_val", observer_->min_val()},
-          {"max_val", observer_->max_val()},
-          {"observer_enabled", observer_enabled_},
-          {"fake_quant_enabled", fake_quant_enabled_}};
+  std::vector<std::pair<std::string, Tensor>> all = {{"scale", scale_},
+                                                     {"zero_point", zero_point_}};
+  for (auto& buffer : observer_->buffers()) all.push_back(std::move(buffer));
+  all.emplace_back("observer_enabled", observer_enabled_);
+  all.emplace_back("fake_quant_enabled", fake_quant_enabled_);
+  return all;
 }
 
 Tensor straight_through(const Tensor& value, const Tensor& path) {

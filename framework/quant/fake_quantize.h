@@ -47,8 +47,9 @@ class FakeQuantize {
   QRange range() const { return range_; }
   const TensorQConfig& config() const { return config_; }
 
-  // The state under PyTorch's names: scale (F32), zero_point (I32), min_val, max_val (F32), all
-  // [1] or [channels], and observer_enabled, fake_quant_enabled (U8 [1]).
+  // The state under PyTorch's names: scale (F32), zero_point (I32), the observer's min_val, max_val
+  // (F32), all [1] or [channels], and histogram where it has one (F32 [2048]), observer_enabled,
+  // fake_quant_enabled (U8 [1]).
   std::vector<std::pair<std::string, Tensor>> buffers() const;
 
  private:

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/parallel.h"
+#include "quant/histogram_observer.h"
 
 namespace octet {
 namespace {
@@ -78,6 +79,14 @@ bool Observer::observed() const {
   return true;
 }
 
+ValueRange Observer::quantized_range(std::int64_t channel) const {
+  return {min_val_.data()[channel], max_val_.data()[channel]};
+}
+
+std::vector<std::pair<std::string, Tensor>> Observer::buffers() const {
+  return {{"min_val", min_val_}, {"max_val", max_val_}};
+}
+
 void MinMaxObserver::update(float min, float max, bool, float& min_val, float& max_val) const {
   min_val = std::min(min_val, min);
   max_val = std::max(max_val, max);
@@ -97,8 +106,17 @@ void MovingAverageMinMaxObserver::update(float min, float max, bool first, float
 }
 
 std::unique_ptr<Observer> make_observer(const TensorQConfig& config, std::int64_t channels) {
-  if (config.observer == ObserverKind::kMinMax) return std::make_unique<MinMaxObserver>(channels);
-  return std::make_unique<MovingAverageMinMaxObserver>(channels, config.averaging_constant);
+  switch (config.observer) {
+    case ObserverKind::kMovingAverage:
+      return std::make_unique<MovingAverageMinMaxObserver>(channels, config.averaging_constant);
+    case ObserverKind::kHistogram:
+      OCTET_CHECK(channels == 0, "a histogram observer watches a tensor as a whole; use min_max ",
+                  "for one scale per channel");
+      return std::make_unique<HistogramObserver>(1 << config.bits);
+    case ObserverKind::kMinMax:
+      break;
+  }
+  return std::make_unique<MinMaxObserver>(channels);
 }
 
 }  // namespace octet

@@ -15,8 +15,10 @@ constexpr std::array<std::pair<QScheme, std::string_view>, 3> kQSchemes{
     {{QScheme::kPerTensorAffine, "per_tensor_affine"},
      {QScheme::kPerTensorSymmetric, "per_tensor_symmetric"},
      {QScheme::kPerChannelSymmetric, "per_channel_symmetric"}}};
-constexpr std::array<std::pair<ObserverKind, std::string_view>, 2> kObservers{
-    {{ObserverKind::kMinMax, "min_max"}, {ObserverKind::kMovingAverage, "moving_average"}}};
+constexpr std::array<std::pair<ObserverKind, std::string_view>, 3> kObservers{
+    {{ObserverKind::kMinMax, "min_max"},
+     {ObserverKind::kMovingAverage, "moving_average"},
+     {ObserverKind::kHistogram, "histogram"}}};
 
 template <class Table, class E>
 std::string_view word(const Table& table, E value) {

@@ -17,6 +17,7 @@ enum class QScheme {
 enum class ObserverKind {
   kMinMax,         // the smallest and largest value ever seen
   kMovingAverage,  // exponential moving averages of each batch's smallest and largest value
+  kHistogram,      // all values in bins, and the range of the smallest squared error
 };
 
 // How one tensor is quantized.
@@ -48,7 +49,7 @@ QRange quant_range(TensorRole role, int bits);
 
 // "per_tensor_affine", "per_tensor_symmetric", "per_channel_symmetric"
 std::string_view name_of(QScheme qscheme);
-// "min_max", "moving_average"
+// "min_max", "moving_average", "histogram"
 std::string_view name_of(ObserverKind kind);
 // The inverses. Throw UsageError, naming the nearest word, for a name that is not one of them.
 QScheme qscheme_from_name(std::string_view name);

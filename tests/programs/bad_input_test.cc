@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "base/cpu.h"
-#include "tests/programs/run_program.h"
+#include "base/error.h"
+#include "tests/programs/photos.h"
 
 namespace octet::testing {
 namespace {
@@ -67,12 +68,14 @@ TEST_CASE("bad command lines are usage errors") {
       {"no such run to resume", "train --resume nowhere", 2, "nowhere"},
       {"threads out of range", kConfig + "--threads 0", 2, "threads"},
       {"threads that are no number", kConfig + "--threads two", 2, "two"},
+      {"stopping before the start", kConfig + "--stop-after 0", 2, "--stop-after"},
       {"an unknown instruction set", kConfig + "--isa avx3", 2, "avx512vnni"},
       {"an unknown instruction set in the environment", "OCTET_ISA=avx3 " + kConfig, 2, "avx3"},
       {"no run to evaluate", "eval_ --int8", 2, "runs"},
       {"no such model", "eval_ nowhere", 2, "nowhere"},
       {"a folder that is no run", "eval_ there", 2, "config.yaml"},
       {"two forms at once", "eval_ --int8 --fp32", 2, "--fp32"},
+      {"a comparison of no results", "eval_ --verify --compare there", 2, "--compare"},
       {"a batch of nothing", "eval_ --batch 0", 2, "--batch"},
       {"nothing to measure", "bench", 2, "peak"},
       {"nothing that can be measured", "bench speed", 2, "speed"},
@@ -130,6 +133,11 @@ TEST_CASE("bad configs are usage errors with file, line and the nearest key") {
        {"a base that is not there", config("h.yaml", "_base_: none.yaml\n"), 2, "none.yaml"},
        {"its own base", config("i.yaml", "_base_: i.yaml\n"), 2, "i.yaml"},
        {"not implemented yet", config("j.yaml", "quantize: {method: dynamic}\n"), 2, "dynamic"},
+       {"a precision of later", kConfig + "--set train.precision=bf16", 2, "bf16"},
+       {"batches of nothing", kConfig + "--set data.batch_size=0", 2, "data.batch_size"},
+       {"batches of too much", kConfig + "--set data.batch_size=65537", 2, "[1, 65536]"},
+       {"a histogram of each channel", kConfig + "--set quantize.weight.observer=histogram", 2,
+        "min_max"},
        {"unknown dataset", kConfig + "--set data.name=mnits_sample", 2, "mnist_sample"},
        {"unknown model", kConfig + "--set model.name=lenett", 2, "lenet"},
        {"unknown leaf", kConfig + "--set quantize.layers.conv9.weight.bits=4", 2, "conv"},
@@ -169,6 +177,71 @@ TEST_CASE("bad datasets are errors with file and remedy, and no run folder appea
   CHECK_FALSE(std::filesystem::exists(work / "runs"));
 }
 
+TEST_CASE("bad CIFAR-10 files are errors with file and remedy, and no run folder appears") {
+  const Workplace work;
+  const std::string train = "train --config " OCTET_SOURCE_DIR
+                            "/configs/resnet20.yaml --set data.root=" +
+                            (work / "data").string();
+  std::filesystem::create_directories(work / "data/cifar10");
+  const auto file = [&](const std::string& name) { return work / ("data/cifar10/" + name); };
+  check(work, {"nothing is there", train, 1, "data_batch_1.bin"});
+  const std::string record(3073, '\x07');
+  for (const int i : {1, 2, 3, 4, 5}) write_text(file(message("data_batch_", i, ".bin")), record);
+  check(work, {"whole records, but not the published file", train, 1,
+               "data_batch_1.bin is not the published file"});
+  write_text(file("data_batch_3.bin"), record.substr(0, 3072));
+  check(work, {"truncated", train, 1, "data_batch_3.bin: byte 3072"});
+  write_text(file("data_batch_3.bin"), record + "x");
+  check(work, {"a byte too many", train, 1, "data_batch_3.bin: byte 3074"});
+  write_text(file("data_batch_3.bin"), "");
+  check(work, {"empty", train, 1, "data_batch_3.bin"});
+  write_text(file("data_batch_3.bin"), record + std::string("\x0a") + record.substr(1));
+  check(work, {"no such class", train, 1, "byte 3073: expected a label below 10"});
+  std::filesystem::remove(file("data_batch_5.bin"));
+  check(work, {"a file is missing", train, 1, "datasets/fetch.sh cifar10"});
+  CHECK_FALSE(std::filesystem::exists(work / "runs"));
+
+  // A flipped bit in a published file is a copy that fetch.sh refuses, whatever it is.
+  check(work, {"a folder to fetch from that has damaged files",
+               OCTET_SOURCE_DIR "/datasets/fetch.sh cifar10 --root elsewhere --from data/cifar10",
+               1, "could not get data_batch_1.bin"});
+}
+
+TEST_CASE("bad sheets of CIFAR-10 are errors that name the sheet") {
+  const Workplace work;
+  const std::string convert = "\"$(dirname \"$TRAIN\")/cifar10_from_sheets\" sheets .";
+  check(work, {"no labels", convert, 1, "train_lables.json"});
+  std::filesystem::create_directories(work / "sheets");
+  write_text(work / "sheets/train_lables.json", "[1,2,3]");
+  check(work, {"too few labels", convert, 1, "too few labels"});
+  std::string labels = "[0";
+  for (int i = 1; i < 50000; ++i) labels += ",1";
+  write_text(work / "sheets/train_lables.json", labels + "]");
+  check(work, {"a missing sheet", convert, 1, "cannot read sheets/data_batch_1.png"});
+  const std::string sheet = bars(20, 1024, true);
+  write_text(work / "sheets/data_batch_1.png", sheet);
+  check(work, {"a sheet of another size", convert, 1, "data_batch_1.png is not 1024 x 10000 RGB"});
+  write_text(work / "sheets/data_batch_1.png", sheet.substr(0, sheet.size() / 2));
+  check(work, {"a truncated sheet", convert, 1, "cannot decode sheets/data_batch_1.png"});
+  write_text(work / "sheets/data_batch_1.png", flipped(sheet, 30));
+  check(work, {"a sheet with a flipped bit", convert, 1, "data_batch_1.png"});
+}
+
+TEST_CASE("images that the strides of a network do not divide are errors with the shape") {
+  const Workplace work;
+  write_photos(work, "across", "upright");
+  const auto train = [](const std::string& config, const std::string& shape) {
+    return "train --config " OCTET_SOURCE_DIR "/configs/" + config +
+           " --set data.name=image_folder --set data.root=photos --set 'data.image_shape=" + shape +
+           "'";
+  };
+  check_all(work, {{"not a multiple of 8", train("resnet50.yaml", "[30, 30, 3]"), 1, "[30, 30, 3]"},
+                   {"one side only", train("resnet20.yaml", "[32, 30, 3]"), 1, "[32, 30, 3]"},
+                   {"smaller than a kernel", train("lenet.yaml", "[8, 8, 1]"), 1, "[8, 8, 1]"},
+                   {"no channel", train("resnet20.yaml", "[32, 32]"), 2, "data.image_shape"}});
+  CHECK_FALSE(std::filesystem::exists(work / "runs"));
+}
+
 TEST_CASE("bad model files and checkpoints are errors, and the files stay as they are") {
   const Workplace work;
   REQUIRE(work.run(kConfig + "--out good").exit_code == 0);
@@ -194,6 +267,12 @@ TEST_CASE("bad model files and checkpoints are errors, and the files stay as the
                "run folder"});
   check(work, {"a changed config", "train --resume good --set train.lr=0.7", 2, "train.lr"});
   check(work, {"a missed figure", "eval_ good --int8 --require-top1 99.9 >/dev/null", 3, "99.9"});
+
+  check(work, {"no such model to compare with", "eval_ good --compare nowhere", 2, "nowhere"});
+  check(work, {"no such form", "eval_ good --compare-form float", 2, "fp32"});
+  check(work,
+        {"an integer model has no float form to compare with",
+         "eval_ good --compare good/model_int8.safetensors --compare-form fp32", 2, "run folder"});
 
   std::filesystem::remove(work / "good/checkpoint.prev.safetensors");
   write_text(work / "good/checkpoint.safetensors", flipped(checkpoint, checkpoint.size() - 1));

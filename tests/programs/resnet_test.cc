@@ -53,6 +53,20 @@ TEST_CASE("resnet20: float, averaged, quantized and verified, whatever the numbe
         summary(work, "one")["fp32"]["logits_sha256"]);
 }
 
+TEST_CASE("resnet20: batches of one image, and batches larger than the training set, train") {
+  const Workplace work;
+  write_photos(work, "across", "upright");
+  const std::string train = kTrain + "--threads 2 --set train.bn_reestimate_batches=0 ";
+  const Outcome one = work.run(train + "--set data.batch_size=1 --out one");
+  CAPTURE(one.err);
+  REQUIRE(one.exit_code == 0);
+  CHECK(summary(work, "one")["steps"] == 8 * (3 + 2));
+  const Outcome many = work.run(train + "--set data.batch_size=1000 --out many");
+  CAPTURE(many.err);
+  REQUIRE(many.exit_code == 0);
+  CHECK(summary(work, "many")["steps"] == 3 + 2);  // all images at once
+}
+
 TEST_CASE("resnet50: images that its strides do not divide are an error, and no run appears") {
   const Workplace work;
   const Outcome outcome =

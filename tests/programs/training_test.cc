@@ -79,6 +79,30 @@ TEST_CASE("Ctrl-C finishes the step and saves, and the resumed run ends with the
   CHECK(parts["resumed_at_steps"][0] > 0);
 }
 
+TEST_CASE(
+    "--stop-after saves at the step, prints the weights' hash, and --resume goes on from there") {
+  const Workplace work;
+  const auto hash_at = [&](const std::string& line) {
+    const Outcome outcome = work.run(line);
+    CAPTURE(outcome.err);
+    REQUIRE(outcome.exit_code == 0);
+    REQUIRE(outcome.out.rfind("weights_sha256 ", 0) == 0);
+    return outcome.out;
+  };
+  REQUIRE(work.run(train("lenet_qat.yaml", "--threads 1 --out whole")).exit_code == 0);
+
+  // 16 steps an epoch: step 32 is the last of the float phase, step 40 lies in qat.
+  const std::string at40 = hash_at(train("lenet_qat.yaml", "--threads 1 --out a --stop-after 40"));
+  const std::string at32 = hash_at(train("lenet_qat.yaml", "--threads 2 --out b --stop-after 32"));
+  CHECK(at32 != at40);
+  CHECK_FALSE(std::filesystem::exists(work / "b/summary.json"));
+  CHECK(hash_at("train --resume b --threads 2 --stop-after 40") == at40);
+  CHECK(work.run("train --resume b --stop-after 40").exit_code == 2);  // it is there
+  REQUIRE(work.run("train --resume b --threads 2").exit_code == 0);
+  CHECK(summary(work, "b")["weights_sha256"] == summary(work, "whole")["weights_sha256"]);
+  CHECK(summary(work, "b")["resumed_at_steps"] == nlohmann::json{32, 40});
+}
+
 TEST_CASE("a run that diverges stops, names the layer, and leaves no summary") {
   const Workplace work;
   const Outcome outcome = work.run(train(
@@ -130,6 +154,22 @@ TEST_CASE("post-training quantization starts from the float model of another run
         summary(work, "float")["fp32"]["logits_sha256"]);
   CHECK(summary(work, "ptq")["int8"]["correct"] > 0);
   CHECK_FALSE(summary(work, "float").contains("int8"));
+
+  // Against the float model it was made of: eval finds what the summary has.
+  const nlohmann::json both = nlohmann::json::parse(
+      work.run("eval_ ptq --fp32 --compare ptq --compare-form int8 --json").out);
+  const nlohmann::json stated = summary(work, "ptq")["fp32_vs_int8"];
+  CHECK(both["a"]["logits_sha256"] == summary(work, "float")["fp32"]["logits_sha256"]);
+  CHECK(both["b"]["logits_sha256"] == summary(work, "ptq")["logits_sha256"]);
+  for (const char* key :
+       {"images", "same_prediction", "only_a_correct", "only_b_correct", "mcnemar_p"}) {
+    CHECK(both[key] == stated[key]);
+  }
+  CHECK(both["a"]["correct"].get<int>() - both["b"]["correct"].get<int>() ==
+        both["only_a_correct"].get<int>() - both["only_b_correct"].get<int>());
+  const Outcome same = work.run("eval_ float --fp32 --compare ptq");
+  CHECK(same.out.find("images 200  same prediction 200  only a correct 0  only b correct 0") !=
+        std::string::npos);
 }
 
 TEST_SUITE_END();
