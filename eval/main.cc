@@ -6,13 +6,16 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "bench/peak.h"
 #include "data/in_memory.h"
 #include "eval/classify_images.h"
 #include "eval/evaluate_int8.h"
 #include "eval/evaluate_module.h"
 #include "eval/guarded_main.h"
 #include "eval/load_data.h"
+#include "eval/profile.h"
 #include "eval/run_files.h"
+#include "file/atomic_write.h"
 #include "io/checkpoint.h"
 #include "ir/model_file.h"
 #include "octet_version.h"
@@ -28,7 +31,8 @@ struct Arguments {
   std::vector<std::string> image_files;  // to classify, instead of the test set
   int top = 3;
   bool resize = false;
-  std::string form = "int8";  // "int8", "fp32", "fake-quant", "verify", "describe"
+  std::string trace;          // the file that --trace names
+  std::string form = "int8";  // "int8", "fp32", "fake-quant", "verify", "describe", "profile"
   bool json = false;
   Isa isa = Isa::kScalar;
   int threads = 1;
@@ -45,7 +49,8 @@ cxxopts::Options make_options() {
                            "--describe alone);\nwithout it, the newest finished run in runs/.\n"
                            "With IMAGEs (PNG or JPEG files) it classifies those instead.\n");
   options.custom_help(
-      "[MODEL] [--int8 | --fp32 | --fake-quant | --verify | --describe] [OPTION...] [IMAGE...]");
+      "[MODEL] [--int8 | --fp32 | --fake-quant | --verify | --describe | --profile] [OPTION...] "
+      "[IMAGE...]");
   options.positional_help("");
   options.set_width(100);
   auto add = options.add_options();
@@ -56,6 +61,11 @@ cxxopts::Options make_options() {
   add("verify",
       "compare the twin with the integer engine in every tensor; exit code 3 if they differ");
   add("describe", "print the integer graph, one line per node");
+  add("profile",
+      "where the time of --int8 goes: a table of its layers, on random images, with their share of "
+      "this CPU's peak");
+  add("trace", "the same, and write one run as a Chrome trace (chrome://tracing, Perfetto)",
+      cxxopts::value<std::string>(), "FILE");
   add("json", "print the result as one JSON object (not of --describe)");
   add("isa",
       "scalar, avx2, avxvnni, avx512vnni or neondot (default: OCTET_ISA, or the best this CPU has)",
@@ -112,6 +122,11 @@ Arguments read_arguments(const cxxopts::ParseResult& parsed) {
   }
   if (forms > 1)
     throw UsageError("choose one of --int8, --fp32, --fake-quant, --verify, --describe");
+  if (parsed.count("trace") > 0) a.trace = parsed["trace"].as<std::string>();
+  if (parsed.count("profile") > 0 || parsed.count("trace") > 0) {
+    if (a.form != "int8") throw UsageError(message("--profile is of --int8, not of --", a.form));
+    a.form = "profile";
+  }
   if (parsed.count("MODEL") > 0) {
     for (const auto& word : parsed["MODEL"].as<std::vector<std::string>>()) {
       if (names_an_image(word)) {
@@ -227,6 +242,17 @@ int verify(const Arguments& a, const RunFiles& files, const ir::Graph& graph,
   return kMissedFigure;
 }
 
+int profile(const Arguments& a, const ir::Graph& graph) {
+  PeakWatch peak("int8", a.isa);
+  const Profile profile =
+      profile_int8(graph, {.batch = a.batch, .threads = a.threads, .isa = a.isa});
+  peak.measure_again();
+  if (!a.trace.empty()) atomic_write(a.trace, to_trace(profile).dump(1) + "\n");
+  std::cout << (a.json ? to_json(profile, peak.gmac_per_s()).dump(2) + "\n"
+                       : to_table(profile, peak.gmac_per_s()));
+  return 0;
+}
+
 int run(const Arguments& a) {
   std::string path = a.path;
   if (path.empty()) {
@@ -235,7 +261,7 @@ int run(const Arguments& a) {
   }
   const RunFiles files = open_run(path);
   std::optional<ir::Graph> graph;
-  if (a.form == "int8" || a.form == "verify" || a.form == "describe") {
+  if (a.form == "int8" || a.form == "verify" || a.form == "describe" || a.form == "profile") {
     if (!std::filesystem::exists(files.int8_file)) {
       throw UsageError(message(files.int8_file,
                                " does not exist: this run has no integer model; train with "
@@ -250,6 +276,7 @@ int run(const Arguments& a) {
     std::cout << ir::to_text(*graph);
     return 0;
   }
+  if (a.form == "profile") return profile(a, *graph);
   if (!a.image_files.empty()) {
     const auto images = classify_images(
         *graph, a.image_files,
