@@ -25,6 +25,7 @@ io: nn optim data file
 onnx: nn ir file
 qat: nn runtime
 runtime: base file ir kernels/u8s8
+deploy: runtime
 models: nn
 datasets: data
 '

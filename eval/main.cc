@@ -6,13 +6,17 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "bench/peak.h"
 #include "data/in_memory.h"
+#include "eval/classify_images.h"
 #include "eval/compare_models.h"
 #include "eval/evaluate_int8.h"
 #include "eval/evaluate_module.h"
 #include "eval/guarded_main.h"
 #include "eval/load_data.h"
+#include "eval/profile.h"
 #include "eval/run_files.h"
+#include "file/atomic_write.h"
 #include "io/checkpoint.h"
 #include "ir/model_file.h"
 #include "octet_version.h"
@@ -25,7 +29,11 @@ constexpr int kMissedFigure = 3;
 
 struct Arguments {
   std::string path;
-  std::string form = "int8";  // "int8", "fp32", "fake-quant", "verify", "describe"
+  std::vector<std::string> image_files;  // to classify, instead of the test set
+  int top = 3;
+  bool resize = false;
+  std::string trace;          // the file that --trace names
+  std::string form = "int8";  // "int8", "fp32", "fake-quant", "verify", "describe", "profile"
   bool json = false;
   Isa isa = Isa::kScalar;
   int threads = 1;
@@ -40,9 +48,11 @@ cxxopts::Options make_options() {
   cxxopts::Options options("eval",
                            "Evaluates a trained model on the test set of its dataset.\n"
                            "MODEL is a run folder, or the file of an integer model (--int8 and "
-                           "--describe alone);\nwithout it, the newest finished run in runs/.\n");
+                           "--describe alone);\nwithout it, the newest finished run in runs/.\n"
+                           "With IMAGEs (PNG or JPEG files) it classifies those instead.\n");
   options.custom_help(
-      "[MODEL] [--int8 | --fp32 | --fake-quant | --verify | --describe] [OPTION...]");
+      "[MODEL] [--int8 | --fp32 | --fake-quant | --verify | --describe | --profile] [OPTION...] "
+      "[IMAGE...]");
   options.positional_help("");
   options.set_width(100);
   auto add = options.add_options();
@@ -62,6 +72,11 @@ cxxopts::Options make_options() {
       "int8, fp32 or fake-quant: the other's form (default: the same); without --compare, of the "
       "same MODEL",
       cxxopts::value<std::string>(), "FORM");
+  add("profile",
+      "where the time of --int8 goes: a table of its layers, on random images, with their share of "
+      "this CPU's peak");
+  add("trace", "the same, and write one run as a Chrome trace (chrome://tracing, Perfetto)",
+      cxxopts::value<std::string>(), "FILE");
   add("json", "print the result as one JSON object (not of --describe)");
   add("isa",
       "scalar, avx2, avxvnni, avx512vnni or neondot (default: OCTET_ISA, or the best this CPU has)",
@@ -74,6 +89,11 @@ cxxopts::Options make_options() {
       "the folder that holds datasets; of image_folder, train/ and test/ (default: the run's "
       "data.root, or data)",
       cxxopts::value<std::string>(), "DIR");
+  add("top", "of IMAGEs, print the N likeliest classes", cxxopts::value<int>()->default_value("3"),
+      "N");
+  add("resize",
+      "convert IMAGEs of another size or other colours to the model's input (the aspect ratio is "
+      "not kept)");
   add("require-top1", "exit with 3 if top-1 is below X percent", cxxopts::value<double>(), "X");
   add("version", "print version and commit");
   add("help", "print this text");
@@ -85,6 +105,25 @@ cxxopts::Options make_options() {
 constexpr char kExitCodes[] =
     "\nExit codes: 0 done; 1 an error; 2 wrong usage; 3 a required figure was missed.\n";
 
+// --top and --resize belong to image files; what belongs to a test set does not go with them.
+void read_classify_arguments(const cxxopts::ParseResult& parsed, Arguments& a) {
+  a.top = parsed["top"].as<int>();
+  a.resize = parsed.count("resize") > 0;
+  if (a.top < 1) throw UsageError(message("--top must be at least 1, got ", a.top));
+  const bool files = !a.image_files.empty();
+  if (files && a.form != "int8") {
+    throw UsageError(message("image files are classified by --int8, not by --", a.form));
+  }
+  const auto other =
+      files ? std::vector<const char*>{"data", "images", "require-top1", "compare", "compare-form"}
+            : std::vector<const char*>{"top", "resize"};
+  for (const char* option : other) {
+    if (parsed.count(option) == 0) continue;
+    throw UsageError(message(
+        "--", option, files ? " does not go with image files" : " needs image files to classify"));
+  }
+}
+
 Arguments read_arguments(const cxxopts::ParseResult& parsed) {
   Arguments a;
   int forms = 0;
@@ -95,14 +134,14 @@ Arguments read_arguments(const cxxopts::ParseResult& parsed) {
   }
   if (forms > 1)
     throw UsageError("choose one of --int8, --fp32, --fake-quant, --verify, --describe");
-  if (parsed.count("MODEL") > 0) {
-    const auto paths = parsed["MODEL"].as<std::vector<std::string>>();
-    if (paths.size() > 1)
-      throw UsageError(message("one model at a time, got ", paths[0], " and ", paths[1]));
-    a.path = paths[0];
+  if (parsed.count("trace") > 0) a.trace = parsed["trace"].as<std::string>();
+  if (parsed.count("profile") > 0 || parsed.count("trace") > 0) {
+    if (a.form != "int8") throw UsageError(message("--profile is of --int8, not of --", a.form));
+    a.form = "profile";
   }
   if (parsed.count("compare") + parsed.count("compare-form") > 0) {
-    if (a.form == "verify" || a.form == "describe" || parsed.count("require-top1") > 0) {
+    if (a.form == "verify" || a.form == "describe" || a.form == "profile" ||
+        parsed.count("require-top1") > 0) {
       throw UsageError(message("--compare goes with --int8, --fp32 or --fake-quant, not with --",
                                parsed.count("require-top1") > 0 ? "require-top1" : a.form));
     }
@@ -111,6 +150,19 @@ Arguments read_arguments(const cxxopts::ParseResult& parsed) {
     if (parsed.count("compare-form") > 0)
       a.compare->form = parsed["compare-form"].as<std::string>();
   }
+  if (parsed.count("MODEL") > 0) {
+    for (const auto& word : parsed["MODEL"].as<std::vector<std::string>>()) {
+      if (names_an_image(word)) {
+        a.image_files.push_back(word);
+      } else if (!a.path.empty()) {
+        throw UsageError(message("one model at a time, got ", a.path, " and ", word,
+                                 "; images end in .png, .jpg or .jpeg"));
+      } else {
+        a.path = word;
+      }
+    }
+  }
+  read_classify_arguments(parsed, a);
   a.json = parsed.count("json") > 0;
   a.isa = parsed.count("isa") > 0 ? isa_from_name(parsed["isa"].as<std::string>()) : default_isa();
   set_process_isa(a.isa);
@@ -213,6 +265,17 @@ int verify(const Arguments& a, const RunFiles& files, const ir::Graph& graph,
   return kMissedFigure;
 }
 
+int profile(const Arguments& a, const ir::Graph& graph) {
+  PeakWatch peak("int8", a.isa);
+  const Profile profile =
+      profile_int8(graph, {.batch = a.batch, .threads = a.threads, .isa = a.isa});
+  peak.measure_again();
+  if (!a.trace.empty()) atomic_write(a.trace, to_trace(profile).dump(1) + "\n");
+  std::cout << (a.json ? to_json(profile, peak.gmac_per_s()).dump(2) + "\n"
+                       : to_table(profile, peak.gmac_per_s()));
+  return 0;
+}
+
 int run(const Arguments& a) {
   std::string path = a.path;
   if (path.empty()) {
@@ -231,7 +294,7 @@ int run(const Arguments& a) {
   }
   const RunFiles files = open_run(path);
   std::optional<ir::Graph> graph;
-  if (a.form == "int8" || a.form == "verify" || a.form == "describe") {
+  if (a.form == "int8" || a.form == "verify" || a.form == "describe" || a.form == "profile") {
     if (!std::filesystem::exists(files.int8_file)) {
       throw UsageError(message(files.int8_file,
                                " does not exist: this run has no integer model; train with "
@@ -244,6 +307,14 @@ int run(const Arguments& a) {
   }
   if (a.form == "describe") {
     std::cout << ir::to_text(*graph);
+    return 0;
+  }
+  if (a.form == "profile") return profile(a, *graph);
+  if (!a.image_files.empty()) {
+    const auto images = classify_images(
+        *graph, a.image_files,
+        {.top = a.top, .resize = a.resize, .batch = a.batch, .threads = a.threads, .isa = a.isa});
+    std::cout << (a.json ? to_json(*graph, images).dump(2) + "\n" : to_text(*graph, images));
     return 0;
   }
   const DatasetSplits data = test_data(a, files, graph);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <chrono>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -14,6 +15,15 @@
 #include "runtime/step.h"
 
 namespace octet {
+namespace {
+
+std::int64_t now_ns() noexcept {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
 
 struct Executor::Impl {
   std::shared_ptr<const PackedModel> model;
@@ -23,7 +33,9 @@ struct Executor::Impl {
   std::size_t scratch_stride = 0;  // from one thread's scratch to the next's
   AlignedBuffer scratch;
   std::vector<std::unique_ptr<Step>> steps;
+  std::vector<std::size_t> step_nodes;  // the node that each step was made of
   Memory memory;
+  StepTime* times = nullptr;  // [threads, steps], of run_profiled
 
   Impl(std::shared_ptr<const PackedModel> packed, Options asked)
       : model(std::move(packed)),
@@ -36,6 +48,7 @@ struct Executor::Impl {
       if (step == nullptr) continue;
       scratch_bytes = std::max(scratch_bytes, step->scratch_bytes());
       steps.push_back(std::move(step));
+      step_nodes.push_back(i);
     }
     scratch_stride = (scratch_bytes + 63) / 64 * 64;
     scratch = AlignedBuffer(scratch_stride * static_cast<std::size_t>(options.threads));
@@ -47,6 +60,7 @@ struct Executor::Impl {
     }
   }
 
+  template <bool kProfiled>
   void run(const std::byte* images, std::int64_t batch, std::int32_t* logits) noexcept {
     memory.batch = batch;
     memory.input = images;
@@ -58,20 +72,38 @@ struct Executor::Impl {
                   size_of(input.dtype) * static_cast<std::size_t>(batch * input.shape.numel()));
     }
     if (options.threads == 1) {
-      for (const auto& step : steps) step->run(memory, 0, step->items(batch), scratch.data());
+      for (std::size_t s = 0; s < steps.size(); ++s) {
+        run_step<kProfiled>(s, 0, 0, steps[s]->items(batch), scratch.data());
+      }
       return;
     }
 #pragma omp parallel num_threads(options.threads)
-    run_share(omp_get_thread_num(), omp_get_num_threads());
+    run_share<kProfiled>(omp_get_thread_num(), omp_get_num_threads());
   }
 
   // One thread's part of every step; the threads wait for each other after each.
+  template <bool kProfiled>
   void run_share(std::int64_t thread, std::int64_t threads) noexcept {
     std::byte* own_scratch = scratch.data() + static_cast<std::size_t>(thread) * scratch_stride;
-    for (const auto& step : steps) {
-      const std::int64_t items = step->items(memory.batch);
-      step->run(memory, items * thread / threads, items * (thread + 1) / threads, own_scratch);
+    for (std::size_t s = 0; s < steps.size(); ++s) {
+      const std::int64_t items = steps[s]->items(memory.batch);
+      run_step<kProfiled>(s, thread, items * thread / threads, items * (thread + 1) / threads,
+                          own_scratch);
 #pragma omp barrier
+    }
+  }
+
+  // The items [begin, end) of a step. An ordinary run has no clock in its code.
+  template <bool kProfiled>
+  void run_step(std::size_t s, std::int64_t thread, std::int64_t begin, std::int64_t end,
+                std::byte* own_scratch) noexcept {
+    if constexpr (!kProfiled) {
+      steps[s]->run(memory, begin, end, own_scratch);
+    } else {
+      StepTime& time = times[static_cast<std::size_t>(thread) * steps.size() + s];
+      time.begin_ns = now_ns();
+      steps[s]->run(memory, begin, end, own_scratch);
+      time.end_ns = now_ns();
     }
   }
 };
@@ -97,7 +129,7 @@ void Executor::run(std::span<const std::uint8_t> images, std::int64_t batch,
   assert(batch >= 1 && batch <= impl_->options.max_batch);
   assert(static_cast<std::int64_t>(images.size()) == batch * g.value(g.input).shape.numel());
   assert(static_cast<std::int64_t>(logits.size()) == batch * g.value(g.output).shape.numel());
-  impl_->run(reinterpret_cast<const std::byte*>(images.data()), batch, logits.data());
+  impl_->run<false>(reinterpret_cast<const std::byte*>(images.data()), batch, logits.data());
 }
 
 void Executor::run(std::span<const float> images, std::int64_t batch,
@@ -107,7 +139,37 @@ void Executor::run(std::span<const float> images, std::int64_t batch,
   assert(batch >= 1 && batch <= impl_->options.max_batch);
   assert(static_cast<std::int64_t>(images.size()) == batch * g.value(g.input).shape.numel());
   assert(static_cast<std::int64_t>(logits.size()) == batch * g.value(g.output).shape.numel());
-  impl_->run(reinterpret_cast<const std::byte*>(images.data()), batch, logits.data());
+  impl_->run<false>(reinterpret_cast<const std::byte*>(images.data()), batch, logits.data());
+}
+
+void Executor::run_profiled(std::span<const std::byte> input, std::int64_t batch,
+                            std::span<std::int32_t> logits, std::span<StepTime> times) noexcept {
+  [[maybe_unused]] const ir::Graph& g = impl_->model->graph;
+  [[maybe_unused]] const ir::Value& x = g.value(g.input);
+  assert(batch >= 1 && batch <= impl_->options.max_batch);
+  assert(input.size() == static_cast<std::size_t>(batch * x.shape.numel()) * size_of(x.dtype));
+  assert(static_cast<std::int64_t>(logits.size()) == batch * g.value(g.output).shape.numel());
+  assert(times.size() == static_cast<std::size_t>(impl_->options.threads) * impl_->steps.size());
+  impl_->times = times.data();
+  impl_->run<true>(input.data(), batch, logits.data());
+}
+
+std::vector<std::vector<std::size_t>> Executor::steps() const {
+  const std::vector<ir::Node>& nodes = impl_->model->graph.nodes;
+  std::vector<std::vector<std::size_t>> computed;
+  for (const std::size_t node : impl_->step_nodes) computed.push_back({node});
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto& own = impl_->step_nodes;
+    if (std::find(own.begin(), own.end(), i) != own.end()) continue;
+    if (std::holds_alternative<ir::Flatten>(nodes[i].op)) continue;
+    for (std::size_t s = 0; s < own.size(); ++s) {
+      const auto& inputs = nodes[own[s]].inputs;
+      if (std::find(inputs.begin(), inputs.end(), nodes[i].output) == inputs.end()) continue;
+      computed[s].insert(computed[s].begin(), i);
+      break;
+    }
+  }
+  return computed;
 }
 
 std::span<const std::uint8_t> Executor::value(ir::ValueId id) const {

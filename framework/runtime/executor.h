@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/cpu.h"
 #include "ir/graph.h"
@@ -42,6 +43,22 @@ class Executor {
   // For graphs whose first op is Quantize: images are float.
   void run(std::span<const float> images, std::int64_t batch,
            std::span<std::int32_t> logits) noexcept;
+
+  // When one thread began and ended one step, in nanoseconds of std::chrono::steady_clock.
+  struct StepTime {
+    std::int64_t begin_ns = 0;
+    std::int64_t end_ns = 0;
+  };
+
+  // As run, with the clock read around every step on every thread. input: the bytes of u8 or float
+  // images. times: [threads, steps().size()]; of threads that OpenMP did not provide it is left as
+  // it is.
+  void run_profiled(std::span<const std::byte> input, std::int64_t batch,
+                    std::span<std::int32_t> logits, std::span<StepTime> times) noexcept;
+
+  // The nodes (indices into the graph's) that each step computes, in execution order. One, as a
+  // rule; a node that runs in the step of the one that reads it is listed there.
+  std::vector<std::vector<std::size_t>> steps() const;
 
   // The codes of a value after `run`, batch * numel bytes. Needs Options::keep_values; throws Error
   // otherwise, and for values that are not U8.

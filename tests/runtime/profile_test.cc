@@ -1,0 +1,45 @@
+#include <doctest/doctest.h>
+
+#include <set>
+#include <span>
+#include <vector>
+
+#include "runtime/executor.h"
+#include "tests/ir/graph_builder.h"
+
+namespace octet {
+
+TEST_SUITE("runtime") {
+  TEST_CASE("executor: a profiled run gives the same logits, and times in order") {
+    const ir::Graph graph = testing::small_graph();
+    const std::vector<std::uint8_t> images = testing::GraphBuilder(5).codes(3 * 105);
+    for (const int threads : {1, 2, 3}) {
+      Executor executor(pack_model(graph, Isa::kScalar), {.max_batch = 3, .threads = threads});
+      const std::size_t steps = executor.steps().size();
+      std::vector<std::int32_t> expected(9), logits(9, -1);
+      executor.run(images, 3, expected);
+      std::vector<Executor::StepTime> times(static_cast<std::size_t>(threads) * steps);
+      executor.run_profiled(std::as_bytes(std::span(images)), 3, logits, times);
+      CHECK(logits == expected);
+      for (std::size_t i = 0; i < times.size(); ++i) {
+        CHECK(times[i].begin_ns > 0);
+        CHECK(times[i].begin_ns <= times[i].end_ns);
+        if (i % steps > 0) CHECK(times[i - 1].end_ns <= times[i].begin_ns);
+      }
+    }
+  }
+
+  TEST_CASE("executor: every node but flatten belongs to one step") {
+    for (const ir::Graph& graph : {testing::small_graph(), testing::lenet_graph()}) {
+      const Executor executor(pack_model(graph, Isa::kScalar), {});
+      std::multiset<std::size_t> found;
+      for (const auto& nodes : executor.steps()) found.insert(nodes.begin(), nodes.end());
+      for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+        const bool renames = std::holds_alternative<ir::Flatten>(graph.nodes[i].op);
+        CHECK(found.count(i) == (renames ? 0 : 1));
+      }
+    }
+  }
+}
+
+}  // namespace octet
