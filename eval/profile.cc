@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <limits>
 #include <numeric>
 #include <span>
 
@@ -16,7 +15,7 @@ namespace octet {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using StepTime = Executor::StepTime;
+using StepTimes = std::vector<std::vector<Executor::StepTime>>;
 
 constexpr std::int64_t kMinRuns = 5, kMaxRuns = 1000, kWarmUp = 3;
 
@@ -87,19 +86,23 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-// The milliseconds of each step in one run: from the end of the one before to the end of the
-// slowest thread, so that they add up to the whole run.
-std::vector<double> step_times(const std::vector<StepTime>& times, std::size_t steps) {
-  std::int64_t before = std::numeric_limits<std::int64_t>::max();
-  for (const StepTime& time : times) {
-    if (time.end_ns != 0) before = std::min(before, time.begin_ns);
+// The milliseconds of each step in one run. What a thread does after a step until it begins the
+// next, or the run ends, is waiting for the others and belongs to the step: so the steps of each
+// thread add up to the whole run.
+std::vector<double> step_times(const StepTimes& times, std::size_t steps) {
+  std::int64_t end = 0;
+  double threads = 0.0;
+  for (const auto& of_thread : times) {
+    if (of_thread.empty()) continue;  // a thread that OpenMP did not provide
+    threads += 1.0;
+    end = std::max(end, of_thread.back().end_ns);
   }
   std::vector<double> ms(steps);
-  for (std::size_t s = 0; s < steps; ++s) {
-    std::int64_t end = before;
-    for (std::size_t at = s; at < times.size(); at += steps) end = std::max(end, times[at].end_ns);
-    ms[s] = 1e-6 * static_cast<double>(end - before);
-    before = end;
+  for (const auto& of_thread : times) {
+    for (std::size_t i = 0; i < of_thread.size(); ++i) {
+      const std::int64_t next = i + 1 < of_thread.size() ? of_thread[i + 1].begin_ns : end;
+      ms[of_thread[i].step] += 1e-6 * static_cast<double>(next - of_thread[i].begin_ns) / threads;
+    }
   }
   return ms;
 }
@@ -143,11 +146,11 @@ Profile profile_int8(const ir::Graph& graph, const ProfileOptions& options) {
   }
 
   const std::size_t steps = profile.steps.size();
-  std::vector<std::vector<StepTime>> runs;
+  std::vector<StepTimes> runs;
   std::vector<double> whole, profiled;
+  StepTimes times;
   const Clock::time_point start = Clock::now();
   for (std::int64_t i = 0; i < kMaxRuns + kWarmUp; ++i) {
-    std::vector<StepTime> times(static_cast<std::size_t>(options.threads) * steps);
     executor.run_profiled(images, options.batch, logits, times);
     const Clock::time_point before = Clock::now();
     run_ordinary();
@@ -156,7 +159,7 @@ Profile profile_int8(const ir::Graph& graph, const ProfileOptions& options) {
     whole.push_back(std::chrono::duration<double, std::milli>(after - before).count());
     const std::vector<double> ms = step_times(times, steps);
     profiled.push_back(std::accumulate(ms.begin(), ms.end(), 0.0));
-    runs.push_back(std::move(times));
+    runs.push_back(times);
     const bool enough = std::chrono::duration<double>(after - start).count() >= options.seconds;
     if (enough && i >= kMinRuns + kWarmUp - 1) break;
   }
@@ -165,7 +168,7 @@ Profile profile_int8(const ir::Graph& graph, const ProfileOptions& options) {
   profile.run_ms = median(whole);
   for (std::size_t s = 0; s < steps; ++s) {
     std::vector<double> ms;
-    for (const auto& times : runs) ms.push_back(step_times(times, steps)[s]);
+    for (const StepTimes& run : runs) ms.push_back(step_times(run, steps)[s]);
     profile.steps[s].ms = median(std::move(ms));
   }
   const auto middle = std::find(profiled.begin(), profiled.end(), median(profiled));

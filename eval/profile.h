@@ -25,7 +25,7 @@ struct ProfiledStep {
   std::string shape;      // "28x28x1 -> 28x28x6, 5x5"
   std::string kernel;     // the function that computes: "u8s8_gemm_4x16_avx2", "max_pool2d_u8"
   std::int64_t macs = 0;  // multiply-accumulates of the whole batch, products with padding counted
-  double ms = 0.0;        // median of the runs; to the end of the slowest thread, waiting included
+  double ms = 0.0;        // of a run, median; mean of the threads, waiting for each other included
 };
 
 // Where the time of a model goes.
@@ -38,7 +38,7 @@ struct Profile {
   std::vector<ProfiledStep> steps;
   double run_ms =
       0.0;  // median of ordinary runs in turns with the profiled ones: without the clock
-  std::vector<Executor::StepTime> median_run;  // [threads, steps] of the run of median length
+  std::vector<std::vector<Executor::StepTime>> median_run;  // by thread; of median length
 
   double steps_ms() const;  // sum over the steps
 };

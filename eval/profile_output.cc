@@ -82,10 +82,9 @@ nlohmann::ordered_json to_json(const Profile& profile, double peak_gmac_per_s) {
 }
 
 nlohmann::ordered_json to_trace(const Profile& profile) {
-  const std::size_t steps = profile.steps.size();
   std::int64_t start = std::numeric_limits<std::int64_t>::max();
-  for (const Executor::StepTime& time : profile.median_run) {
-    if (time.end_ns != 0) start = std::min(start, time.begin_ns);
+  for (const auto& of_thread : profile.median_run) {
+    if (!of_thread.empty()) start = std::min(start, of_thread.front().begin_ns);
   }
   const auto microseconds = [](std::int64_t ns) { return static_cast<double>(ns) / 1000.0; };
 
@@ -97,18 +96,18 @@ nlohmann::ordered_json to_trace(const Profile& profile) {
                     {"args",
                      {{"name", format("%s, batch %ld, %s", profile.model.c_str(),
                                       static_cast<long>(profile.batch), profile.isa.c_str())}}}});
-  for (std::size_t i = 0; i < profile.median_run.size(); ++i) {
-    const Executor::StepTime& time = profile.median_run[i];
-    if (time.end_ns == 0) continue;  // a thread that OpenMP did not provide
-    const ProfiledStep& step = profile.steps[i % steps];
-    events.push_back({{"name", step.name},
-                      {"cat", step.op},
-                      {"ph", "X"},
-                      {"pid", 1},
-                      {"tid", i / steps},
-                      {"ts", microseconds(time.begin_ns - start)},
-                      {"dur", microseconds(time.end_ns - time.begin_ns)},
-                      {"args", {{"shape", step.shape}, {"kernel", step.kernel}}}});
+  for (std::size_t thread = 0; thread < profile.median_run.size(); ++thread) {
+    for (const Executor::StepTime& time : profile.median_run[thread]) {
+      const ProfiledStep& step = profile.steps[time.step];
+      events.push_back({{"name", step.name},
+                        {"cat", step.op},
+                        {"ph", "X"},
+                        {"pid", 1},
+                        {"tid", thread},
+                        {"ts", microseconds(time.begin_ns - start)},
+                        {"dur", microseconds(time.end_ns - time.begin_ns)},
+                        {"args", {{"shape", step.shape}, {"kernel", step.kernel}}}});
+    }
   }
   return {{"traceEvents", events}, {"displayTimeUnit", "ns"}};
 }

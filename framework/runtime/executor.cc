@@ -35,7 +35,7 @@ struct Executor::Impl {
   std::vector<std::unique_ptr<Step>> steps;
   std::vector<std::size_t> step_nodes;  // the node that each step was made of
   Memory memory;
-  StepTime* times = nullptr;  // [threads, steps], of run_profiled
+  std::vector<std::vector<StepTime>>* times = nullptr;  // of run_profiled
 
   Impl(std::shared_ptr<const PackedModel> packed, Options asked)
       : model(std::move(packed)),
@@ -100,10 +100,9 @@ struct Executor::Impl {
     if constexpr (!kProfiled) {
       steps[s]->run(memory, begin, end, own_scratch);
     } else {
-      StepTime& time = times[static_cast<std::size_t>(thread) * steps.size() + s];
-      time.begin_ns = now_ns();
+      const std::int64_t begin_ns = now_ns();
       steps[s]->run(memory, begin, end, own_scratch);
-      time.end_ns = now_ns();
+      (*times)[static_cast<std::size_t>(thread)].push_back({s, begin_ns, now_ns()});
     }
   }
 };
@@ -143,14 +142,16 @@ void Executor::run(std::span<const float> images, std::int64_t batch,
 }
 
 void Executor::run_profiled(std::span<const std::byte> input, std::int64_t batch,
-                            std::span<std::int32_t> logits, std::span<StepTime> times) noexcept {
+                            std::span<std::int32_t> logits,
+                            std::vector<std::vector<StepTime>>& times) noexcept {
   [[maybe_unused]] const ir::Graph& g = impl_->model->graph;
   [[maybe_unused]] const ir::Value& x = g.value(g.input);
   assert(batch >= 1 && batch <= impl_->options.max_batch);
   assert(input.size() == static_cast<std::size_t>(batch * x.shape.numel()) * size_of(x.dtype));
   assert(static_cast<std::int64_t>(logits.size()) == batch * g.value(g.output).shape.numel());
-  assert(times.size() == static_cast<std::size_t>(impl_->options.threads) * impl_->steps.size());
-  impl_->times = times.data();
+  times.resize(static_cast<std::size_t>(impl_->options.threads));
+  for (auto& of_thread : times) of_thread.clear();
+  impl_->times = &times;
   impl_->run<true>(input.data(), batch, logits.data());
 }
 

@@ -44,17 +44,21 @@ class Executor {
   void run(std::span<const float> images, std::int64_t batch,
            std::span<std::int32_t> logits) noexcept;
 
-  // When one thread began and ended one step, in nanoseconds of std::chrono::steady_clock.
+  // When a thread began and ended a step, or a part of it, in nanoseconds of
+  // std::chrono::steady_clock.
   struct StepTime {
+    std::size_t step = 0;  // index into steps()
     std::int64_t begin_ns = 0;
     std::int64_t end_ns = 0;
   };
 
-  // As run, with the clock read around every step on every thread. input: the bytes of u8 or float
-  // images. times: [threads, steps().size()]; of threads that OpenMP did not provide it is left as
-  // it is.
+  // As run, with the clock read around every step on every thread.
+  //   input: the bytes of u8 or float images
+  //   times: by thread, in the order of time; none for threads that OpenMP did not provide. Memory
+  //   is allocated for them, less often when the vectors of an earlier run are passed again.
   void run_profiled(std::span<const std::byte> input, std::int64_t batch,
-                    std::span<std::int32_t> logits, std::span<StepTime> times) noexcept;
+                    std::span<std::int32_t> logits,
+                    std::vector<std::vector<StepTime>>& times) noexcept;
 
   // The nodes (indices into the graph's) that each step computes, in execution order. One, as a
   // rule; a node that runs in the step of the one that reads it is listed there.
