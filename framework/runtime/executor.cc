@@ -18,6 +18,7 @@ namespace octet {
 struct Executor::Impl {
   std::shared_ptr<const PackedModel> model;
   Options options;
+  Fusion fusion;
   Plan plan;
   AlignedBuffer arena;
   std::size_t scratch_stride = 0;  // from one thread's scratch to the next's
@@ -28,11 +29,12 @@ struct Executor::Impl {
   Impl(std::shared_ptr<const PackedModel> packed, Options asked)
       : model(std::move(packed)),
         options(asked),
-        plan(make_plan(model->graph, options.max_batch, options.keep_values)),
+        fusion(options.keep_values ? Fusion(model->graph.nodes.size()) : fuse_adds(model->graph)),
+        plan(make_plan(model->graph, fusion, options.max_batch, options.keep_values)),
         arena(plan.arena_bytes) {
     std::size_t scratch_bytes = 0;
     for (std::size_t i = 0; i < model->graph.nodes.size(); ++i) {
-      std::unique_ptr<Step> step = lower(*model, i);
+      std::unique_ptr<Step> step = lower(*model, i, fusion);
       if (step == nullptr) continue;
       scratch_bytes = std::max(scratch_bytes, step->scratch_bytes());
       steps.push_back(std::move(step));

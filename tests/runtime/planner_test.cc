@@ -68,15 +68,15 @@ TEST_CASE("planner: a chain needs its largest neighbours only, and the smallest 
 
 TEST_CASE("planner: flatten shares its input's memory, input and logits are not in the arena") {
   const ir::Graph g = testing::lenet_graph();
-  const Plan plan = make_plan(g, 3, false);
+  const Plan plan = make_plan(g, Fusion(g.nodes.size()), 3, false);
   const ir::Node& flatten = g.nodes[4];
   CHECK(plan.root[static_cast<std::size_t>(flatten.output)] == flatten.inputs[0]);
   CHECK(plan.offsets[static_cast<std::size_t>(flatten.output)] == Plan::kNowhere);
   CHECK(plan.offsets[static_cast<std::size_t>(g.input)] == Plan::kNowhere);
   CHECK(plan.offsets[static_cast<std::size_t>(g.output)] == Plan::kNowhere);
-  const Plan kept = make_plan(g, 3, true);
+  const Plan kept = make_plan(g, Fusion(g.nodes.size()), 3, true);
   CHECK(kept.offsets[static_cast<std::size_t>(g.input)] != Plan::kNowhere);
-  CHECK_THROWS_AS(make_plan(g, std::int64_t{1} << 61, false), Error);
+  CHECK_THROWS_AS(make_plan(g, Fusion(g.nodes.size()), std::int64_t{1} << 61, false), Error);
 }
 
 TEST_SUITE_END();

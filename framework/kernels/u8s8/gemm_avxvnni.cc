@@ -21,12 +21,12 @@ namespace {
 struct Kernel {
   static constexpr std::int64_t kMr = 6, kNr = 16;
 
-  static std::int64_t panel_bytes(std::int64_t k) { return (k + 3) / 4 * 4 * kNr; }
-
   template <int Rows>
   [[gnu::always_inline]] static void multiply_add(__m256i (&acc)[Rows][2],
-                                                  const std::int32_t (&a)[Rows], const __m256i* w) {
-    const __m256i w0 = _mm256_load_si256(w), w1 = _mm256_load_si256(w + 1);
+                                                  const std::int32_t (&a)[Rows],
+                                                  const std::int8_t* w) {
+    const __m256i w0 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w));
+    const __m256i w1 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + 32));
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
       const __m256i broadcast = _mm256_set1_epi32(a[r]);
@@ -36,48 +36,52 @@ struct Kernel {
   }
 
   template <int Rows, class C>
-  static void run(const Tile& tile, C* c, std::ptrdiff_t c_stride) {
-    const Epilogue& e = *tile.epilogue;
+  static void run(const Tile& tile, C* c) {
+    const GemmArgs& args = tile.args;
     __m256i acc[Rows][2];
 #pragma GCC unroll 8
     for (int v = 0; v < 2; ++v) {
-      const __m256i bias = load_8(e.bias + tile.first + 8 * v);
+      const __m256i bias = load_8(args.epilogue.bias + tile.first + 8 * v);
 #pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) acc[r][v] = bias;
     }
 
-    const auto* w = static_cast<const __m256i*>(tile.panel);
-    const std::uint8_t* a = tile.a;
+    const std::uint8_t* anchors[Rows];
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r) anchors[r] = tile.a(r);
     std::int32_t words[Rows];
-    for (std::int64_t p = tile.k; p >= 4; p -= 4, a += 4, w += 2) {
+    for (std::int64_t q = 0; q < args.run_count; ++q) {
+      const std::int8_t* w = tile.panel + args.runs[q].weight * kNr;
+      std::int64_t at = args.runs[q].source;
+      const std::int64_t tail = args.runs[q].count % 4, end = at + args.runs[q].count - tail;
+      for (; at < end; at += 4, w += 4 * kNr) {
 #pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r) words[r] = load_4(a + r * tile.a_stride);
-      multiply_add<Rows>(acc, words, w);
-    }
-    if (const std::int64_t tail = tile.k % 4; tail != 0) {
+        for (int r = 0; r < Rows; ++r) words[r] = load_4(anchors[r] + at);
+        multiply_add<Rows>(acc, words, w);
+      }
+      if (tail != 0) {
 #pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r) words[r] = load_tail(a + r * tile.a_stride, tail);
-      multiply_add<Rows>(acc, words, w);
+        for (int r = 0; r < Rows; ++r) words[r] = load_tail(anchors[r] + at, tail);
+        multiply_add<Rows>(acc, words, w);
+      }
     }
 
     // Pins the accumulators to registers (gemm_tiles.h).
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) asm volatile("" : "+x"(acc[r][0]), "+x"(acc[r][1]));
-#pragma GCC unroll 8
-    for (int r = 0; r < Rows; ++r) {
-      store_16(c + r * c_stride, acc[r], e, tile.first, tile.columns);
-    }
+    store_rows<Rows>(c, acc, args.epilogue, tile.first, tile.columns,
+                     [&](int r) { return tile.c(r); });
   }
 };
 
 }  // namespace
 
-void u8s8_gemm_6x16_avxvnni(const GemmArgs& args, std::uint8_t* c, std::ptrdiff_t c_stride) {
-  for_each_tile<Kernel>(args, c, c_stride);
+void u8s8_gemm_6x16_avxvnni(const GemmArgs& args, std::uint8_t* c) {
+  for_each_tile<Kernel>(args, c);
 }
 
-void u8s8_gemm_6x16_avxvnni(const GemmArgs& args, std::int32_t* c, std::ptrdiff_t c_stride) {
-  for_each_tile<Kernel>(args, c, c_stride);
+void u8s8_gemm_6x16_avxvnni(const GemmArgs& args, std::int32_t* c) {
+  for_each_tile<Kernel>(args, c);
 }
 
 }  // namespace octet::kernels

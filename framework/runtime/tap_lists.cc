@@ -1,0 +1,105 @@
+#include "runtime/tap_lists.h"
+
+#include <cstring>
+#include <utility>
+
+namespace octet {
+namespace {
+
+using kernels::PackedK;
+using kernels::TapAxis;
+using kernels::TapRange;
+using kernels::TapRun;
+
+// The different lists along an axis, and which one each output position has.
+struct AxisClasses {
+  std::vector<TapRange> ranges;  // source is that of the first position that has it
+  std::vector<std::size_t> of;
+
+  explicit AxisClasses(const TapAxis& axis) {
+    for (std::int64_t at = 0; at < axis.out_extent; ++at) {
+      const TapRange range = axis.forward(at);
+      std::size_t found = 0;
+      while (found < ranges.size() &&
+             (ranges[found].tap != range.tap || ranges[found].count != range.count)) {
+        ++found;
+      }
+      if (found == ranges.size()) ranges.push_back(range);
+      of.push_back(found);
+    }
+  }
+};
+
+}  // namespace
+
+TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked) : shape(asked) {
+  const std::int64_t channels = shape.c / shape.groups;
+  copied = shape.groups == 1 && shape.padding > 0 && channels % kernel.kr != 0;
+  if (copied) {
+    border = shape.padding;
+    shape.h += 2 * border;
+    shape.w += 2 * border;
+    shape.padding = 0;
+  }
+  // In one group the taps of a kernel row are one stretch of memory; a group's are not.
+  const std::int64_t taps = shape.kernel_h * shape.kernel_w;
+  packed =
+      PackedK(kernel, taps * channels, shape.groups == 1 ? shape.kernel_w * channels : channels);
+
+  const TapAxis vertical{shape.h, shape.out_h, shape.kernel_h, shape.stride, shape.padding};
+  const TapAxis horizontal{shape.w, shape.out_w, shape.kernel_w, shape.stride, shape.padding};
+  const AxisClasses by_row(vertical), by_column(horizontal);
+  const std::int64_t line = shape.w * shape.c;
+  for (std::size_t v = 0; v < by_row.ranges.size(); ++v) {
+    for (std::size_t u = 0; u < by_column.ranges.size(); ++u) {
+      Class c{by_row.ranges[v], by_column.ranges[u]};
+      c.first_run = static_cast<std::int64_t>(runs.size());
+      for (std::int64_t row = 0; row < c.rows.count; ++row) {
+        const std::int64_t tap = (c.rows.tap + row) * shape.kernel_w + c.columns.tap;
+        if (shape.groups == 1) {
+          if (c.columns.count == 0) break;
+          runs.push_back({row * line,
+                          (c.rows.tap + row) * packed.padded_piece + c.columns.tap * channels,
+                          c.columns.count * channels});
+          continue;
+        }
+        for (std::int64_t i = 0; i < c.columns.count; ++i) {
+          runs.push_back({row * line + i * shape.c, (tap + i) * packed.padded_piece, channels});
+        }
+      }
+      c.run_count = static_cast<std::int64_t>(runs.size()) - c.first_run;
+      c.first_pixel = static_cast<std::int64_t>(pixels.size());
+      for (std::int64_t y = 0; y < shape.out_h; ++y) {
+        if (by_row.of[static_cast<std::size_t>(y)] != v) continue;
+        for (std::int64_t x = 0; x < shape.out_w; ++x) {
+          if (by_column.of[static_cast<std::size_t>(x)] != u) continue;
+          const std::int64_t top = vertical.forward(y).source, left = horizontal.forward(x).source;
+          anchors.push_back(c.run_count == 0 ? 0 : top * line + left * shape.c);
+          pixels.push_back(y * shape.out_w + x);
+        }
+      }
+      c.pixel_count = static_cast<std::int64_t>(pixels.size()) - c.first_pixel;
+      classes.push_back(c);
+    }
+  }
+}
+
+void copy_with_border(const ConvShape& bordered, std::int64_t border, const std::uint8_t* image,
+                      std::uint8_t zero_point, std::uint8_t* to) noexcept {
+  const std::int64_t line = bordered.w * bordered.c, edge = border * bordered.c;
+  const std::int64_t inside = line - 2 * edge;
+  const auto fill = [&](std::uint8_t* at, std::int64_t bytes) {
+    std::memset(at, zero_point, static_cast<std::size_t>(bytes));
+  };
+  // A line's right edge and the next one's left edge are one stretch.
+  fill(to, border * line + edge);
+  to += border * line + edge;
+  for (std::int64_t y = 2 * border; y < bordered.h; ++y, image += inside) {
+    std::memcpy(to, image, static_cast<std::size_t>(inside));
+    fill(to + inside, 2 * edge);
+    to += line;
+  }
+  fill(to, border * line - edge);
+}
+
+}  // namespace octet
