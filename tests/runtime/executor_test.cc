@@ -245,7 +245,8 @@ TEST_CASE("executor: what it refuses") {
   CHECK_THROWS_AS(Executor(nullptr, {}), Error);
   CHECK_THROWS_AS(Executor(model, {.max_batch = 0}), UsageError);
   CHECK_THROWS_AS(Executor(model, {.threads = 0}), UsageError);
-  CHECK_THROWS_AS(Executor(model, {.max_batch = std::int64_t{1} << 62}), Error);
+  CHECK_THROWS_AS(Executor(model, {.max_batch = std::int64_t{1} << 62, .keep_values = true}),
+                  Error);
 
   Executor executor(model, {});
   CHECK_THROWS_AS(executor.value(1), Error);

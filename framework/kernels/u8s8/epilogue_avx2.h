@@ -13,14 +13,6 @@ inline __m256i load_8(const std::int32_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
 
-// The high halves of acc * factor, where `odd` holds the odd columns' factors in the even places.
-// With half added in before, that is eq. (9) without zero point.
-inline __m256i high_products(__m256i acc, __m256i factor, __m256i odd, __m256i half) {
-  const __m256i evens = _mm256_add_epi64(_mm256_mul_epi32(acc, factor), half);
-  const __m256i odds = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(acc, 32), odd), half);
-  return _mm256_blend_epi32(_mm256_srli_epi64(evens, 32), odds, 0xAA);
-}
-
 // The left shift of eq. (9), after its clamp.
 inline __m256i shifted(__m256i acc, __m256i shift) {
   const __m256i unshifted = _mm256_cmpeq_epi32(shift, _mm256_setzero_si256());
@@ -30,8 +22,8 @@ inline __m256i shifted(__m256i acc, __m256i shift) {
   return _mm256_sllv_epi32(_mm256_blendv_epi8(clamped, acc, unshifted), shift);
 }
 
-// 16 columns of two rows as bytes, in the order that the packs leave: dwords 0, 2 and 4, 6 are the
-// first row's, dwords 1, 3, 5, 7 as follow from kPackedToRows.
+// The packs work within 128-bit halves, so that 16 columns of two rows come out as dwords 0, 4, 1,
+// 5 of the first row and 2, 6, 3, 7 of the second.
 inline __m256i rows_in_order(__m256i packed) {
   return _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
@@ -39,19 +31,22 @@ inline __m256i as_packed(__m256i rows) {
   return _mm256_permutevar8x32_epi32(rows, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
 }
 
-// The constants of 16 columns, and what is done with two rows of them.
+// The constants of 16 columns, and what is done with two rows of them. Copies all: stores of bytes
+// could change anything that is read through a pointer.
+//   kSmall: Epilogue::small_multipliers
+template <bool kSmall>
 class Epilogue16 {
  public:
-  Epilogue16(const Epilogue& e, std::int64_t column) : e_(e) {
+  Epilogue16(const Epilogue& e, std::int64_t column) : all_shifts_zero_(e.all_shifts_zero) {
     for (int v = 0; v < 2; ++v) {
       factor_[v] = load_8(e.multiplier + column + 8 * v);
-      // Half the products' unit more, and the rounding is left to 16-bit arithmetic:
+      // Twice the products, and the rounding is left to 16-bit arithmetic:
       // (x + 2^31) >> 32 == ((2 x >> 32) + 1) >> 1.
-      if (e.small_multipliers) factor_[v] = _mm256_add_epi32(factor_[v], factor_[v]);
+      if (kSmall) factor_[v] = _mm256_add_epi32(factor_[v], factor_[v]);
       odd_[v] = _mm256_srli_epi64(factor_[v], 32);
-      if (!e.all_shifts_zero) shift_[v] = load_8(e.shift + column + 8 * v);
+      if (!kSmall) shift_[v] = load_8(e.shift + column + 8 * v);
     }
-    const int zero_point = e.small_multipliers ? 1 + 2 * e.zero_point : e.zero_point;
+    const int zero_point = kSmall ? 1 + 2 * e.zero_point : e.zero_point;
     zero_point_ = _mm256_set1_epi16(static_cast<std::int16_t>(zero_point));
     low_ = _mm256_set1_epi8(static_cast<char>(e.clamp_min));
     high_ = _mm256_set1_epi8(static_cast<char>(e.clamp_max));
@@ -59,10 +54,9 @@ class Epilogue16 {
 
   // Codes of two rows, packed.
   __m256i requantize(const __m256i (&first)[2], const __m256i (&second)[2]) const {
-    __m256i a = words(first), b = words(second);
-    a = _mm256_adds_epi16(a, zero_point_);
-    b = _mm256_adds_epi16(b, zero_point_);
-    if (e_.small_multipliers) {
+    __m256i a = _mm256_adds_epi16(words(first), zero_point_);
+    __m256i b = _mm256_adds_epi16(words(second), zero_point_);
+    if (kSmall) {
       a = _mm256_srai_epi16(a, 1);
       b = _mm256_srai_epi16(b, 1);
     }
@@ -75,17 +69,21 @@ class Epilogue16 {
     return _mm256_packs_epi32(scaled(acc[0], 0), scaled(acc[1], 1));
   }
 
+  // eq. (9) without zero point; with kSmall twice that, not rounded. The high half of a 64-bit
+  // product is the result; products of the odd columns are shifted down first.
   __m256i scaled(__m256i acc, int v) const {
-    if (e_.small_multipliers) {
-      const __m256i evens = _mm256_mul_epi32(acc, factor_[v]);
-      const __m256i odds = _mm256_mul_epi32(_mm256_srli_epi64(acc, 32), odd_[v]);
-      return _mm256_blend_epi32(_mm256_srli_epi64(evens, 32), odds, 0xAA);
+    if (!kSmall && !all_shifts_zero_) acc = shifted(acc, shift_[v]);
+    __m256i evens = _mm256_mul_epi32(acc, factor_[v]);
+    __m256i odds = _mm256_mul_epi32(_mm256_srli_epi64(acc, 32), odd_[v]);
+    if (!kSmall) {
+      const __m256i half = _mm256_set1_epi64x(std::int64_t{1} << 31);
+      evens = _mm256_add_epi64(evens, half);
+      odds = _mm256_add_epi64(odds, half);
     }
-    if (!e_.all_shifts_zero) acc = shifted(acc, shift_[v]);
-    return high_products(acc, factor_[v], odd_[v], _mm256_set1_epi64x(std::int64_t{1} << 31));
+    return _mm256_blend_epi32(_mm256_srli_epi64(evens, 32), odds, 0xAA);
   }
 
-  const Epilogue& e_;
+  const bool all_shifts_zero_;
   __m256i factor_[2], odd_[2], shift_[2];
   __m256i zero_point_, low_, high_;
 };
@@ -141,13 +139,13 @@ inline void store_codes(std::uint8_t* to, __m128i codes, std::int64_t columns) {
   for (std::int64_t j = 0; j < columns; ++j) to[j] = all[j];
 }
 
-// Requantizes and stores the first `columns` of 16 columns of Rows rows. Row r goes to c + at(r).
-template <int Rows, class At>
-[[gnu::always_inline]] inline void store_rows(std::uint8_t* c, const __m256i (&acc)[Rows][2],
-                                              const Epilogue& e, std::int64_t column,
-                                              std::int64_t columns, const At& at) {
-  const Epilogue16 epilogue(e, column);
+template <bool kSmall, int Rows, class At>
+[[gnu::always_inline]] inline void store_codes(std::uint8_t* c, const __m256i (&acc)[Rows][2],
+                                               const Epilogue& e, std::int64_t column,
+                                               std::int64_t columns, const At& at) {
+  const Epilogue16<kSmall> epilogue(e, column);
   const std::uint8_t* residual = e.residual.codes;
+  const ResidualAdd add(e.residual);
 #pragma GCC unroll 8
   for (int r = 0; r < Rows; r += 2) {
     const int second = r + 1 < Rows ? r + 1 : r;
@@ -157,11 +155,23 @@ template <int Rows, class At>
       const __m256i b =
           _mm256_inserti128_si256(_mm256_castsi128_si256(load_codes(residual + to, columns)),
                                   load_codes(residual + to_second, columns), 1);
-      codes = ResidualAdd(e.residual)(codes, as_packed(b));
+      codes = add(codes, as_packed(b));
     }
     codes = rows_in_order(codes);
     store_codes(c + to, _mm256_castsi256_si128(codes), columns);
     if (second != r) store_codes(c + to_second, _mm256_extracti128_si256(codes, 1), columns);
+  }
+}
+
+// Requantizes and stores the first `columns` of 16 columns of Rows rows. Row r goes to c + at(r).
+template <int Rows, class At>
+[[gnu::always_inline]] inline void store_rows(std::uint8_t* c, const __m256i (&acc)[Rows][2],
+                                              const Epilogue& e, std::int64_t column,
+                                              std::int64_t columns, const At& at) {
+  if (e.small_multipliers) {
+    store_codes<true, Rows>(c, acc, e, column, columns, at);
+  } else {
+    store_codes<false, Rows>(c, acc, e, column, columns, at);
   }
 }
 
