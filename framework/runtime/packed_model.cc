@@ -39,7 +39,7 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node,
   const ir::Constant& weight = graph.constant(node, "weight");
   const auto elements = weight.as<std::int8_t>();
   PackedWeights p;
-  p.taps = TapLists(kernel, conv_shape(graph, node, weight.shape));
+  p.taps = TapLists(kernel, conv_shape(graph, node, weight.shape), weight.shape[0]);
   const ConvShape& shape = p.taps.shape;
   const auto taps = static_cast<std::size_t>(p.taps.packed.k);
   p.n = weight.shape[0] / shape.groups;

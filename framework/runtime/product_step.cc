@@ -63,7 +63,8 @@ class ProductStep final : public Step {
     block_rows_ = std::clamp(kBlockK / panel_k / kernel_.mr * kernel_.mr, kMinRows, kMaxRows);
     if (weights_.taps.copied) {
       const ConvShape& s = weights_.taps.shape;
-      copy_bytes_ = static_cast<std::size_t>(round_up(s.h * s.w * s.c, 64));
+      const std::int64_t element = std::max(kernel_.copied_bytes, 1);
+      copy_bytes_ = static_cast<std::size_t>(round_up((s.h * s.w * s.c + 1) * element, 64));
     }
     kernel_scratch_bytes_ = static_cast<std::size_t>(round_up(
         static_cast<std::int64_t>(kernels::gemm_scratch_bytes(kernel_, block_rows_, panel_k)), 64));
@@ -87,12 +88,8 @@ class ProductStep final : public Step {
       const Part part{cut, first, last};
       const std::int64_t from = memory.batch * group / cut.groups;
       const std::int64_t to = memory.batch * (group + 1) / cut.groups;
-      const std::uint8_t* x = memory.codes(input_) + from * input_size_;
-      if (weights_.taps.copied) {
-        auto* copy = reinterpret_cast<std::uint8_t*>(scratch) + kernel_scratch_bytes_;
-        copy_with_border(weights_.taps.shape, weights_.taps.border, x, input_zero_point_, copy);
-        x = copy;
-      }
+      Source x{memory.codes(input_) + from * input_size_};
+      if (weights_.taps.copied) x = copy(x.codes, scratch + kernel_scratch_bytes_);
       run_images(memory, x, from, to - from, part, scratch);
       begin += last - first;
     }
@@ -108,6 +105,25 @@ class ProductStep final : public Step {
       return {count * first / cut.parts, count * last / cut.parts};
     }
   };
+
+  // What rows are read from: codes, or a copy of the kernel's own form.
+  struct Source {
+    const std::uint8_t* codes;
+    const std::int16_t* wide = nullptr;
+  };
+
+  Source copy(const std::uint8_t* image, std::byte* to) const noexcept {
+    const TapLists& taps = weights_.taps;
+    if (kernel_.copied_bytes == 0) {
+      auto* codes = reinterpret_cast<std::uint8_t*>(to);
+      copy_with_border(taps.shape, taps.border, image, input_zero_point_, codes);
+      return {codes};
+    }
+    auto* wide = reinterpret_cast<std::int16_t*>(to);
+    copy_with_border(taps.shape, taps.border, image, input_zero_point_, wide);
+    wide[taps.shape.h * taps.shape.w * taps.shape.c] = 0;  // may be read behind the last run
+    return {nullptr, wide};
+  }
 
   Cut cut_of(std::int64_t batch) const {
     return {weights_.taps.shape, weights_.n_padded / kernel_.nr, weights_.taps.copied, batch};
@@ -129,47 +145,65 @@ class ProductStep final : public Step {
   }
 
   // x: the first image's source. The images' results begin at image `from` of the output.
-  void run_images(const Memory& memory, const std::uint8_t* x, std::int64_t from,
-                  std::int64_t images, const Part& part, std::byte* scratch) const noexcept {
+  void run_images(const Memory& memory, const Source& x, std::int64_t from, std::int64_t images,
+                  const Part& part, std::byte* scratch) const noexcept {
     const TapLists& taps = weights_.taps;
-    const std::int64_t all_n = weights_.n * taps.shape.groups,
-                       channels = taps.shape.c / taps.shape.groups;
+    const std::int64_t channels = taps.shape.c / taps.shape.groups;
     std::int64_t first_column = 0, columns = weights_.n;
     if (part.cut.by_panel) {
       const auto [first, last] = part.of(weights_.n_padded / kernel_.nr);
       first_column = first * kernel_.nr;
       columns = std::min(last * kernel_.nr, weights_.n) - first_column;
     }
-    auto* a_rows = reinterpret_cast<std::ptrdiff_t*>(scratch + kernel_scratch_bytes_ + copy_bytes_);
-    std::ptrdiff_t* c_rows = a_rows + kMaxRows;
+    auto* buffer = reinterpret_cast<std::ptrdiff_t*>(scratch + kernel_scratch_bytes_ + copy_bytes_);
     for (const TapLists::Class& c : taps.classes) {
       const std::int64_t rows = images * c.pixel_count;
       auto [row, end] = part.cut.by_panel ? std::pair{std::int64_t{0}, rows} : part.of(rows);
       for (std::int64_t blocks = divide_up(end - row, block_rows_); row < end; --blocks) {
         const std::int64_t count =
             std::min(end - row, round_up(divide_up(end - row, blocks), kernel_.mr));
-        std::int64_t image = row / c.pixel_count, pixel = row % c.pixel_count;
-        for (std::int64_t i = 0; i < count; ++i) {
-          const auto at = static_cast<std::size_t>(c.first_pixel + pixel);
-          a_rows[i] = image * input_size_ + taps.anchors[at];
-          c_rows[i] = image * output_size_ + taps.pixels[at] * all_n;
-          if (++pixel == c.pixel_count) {
-            pixel = 0;
-            ++image;
-          }
-        }
+        const Rows block = rows_of(c, row, count, buffer);
         row += count;
         for (std::int64_t g = 0; g < taps.shape.groups; ++g) {
           kernels::GemmArgs args = weights_.gemm_args(c, g, first_column, columns);
           args.m = count;
-          args.a = x + g * channels;
-          args.a_rows = a_rows;
-          args.c_rows = c_rows;
+          args.a = x.codes == nullptr ? nullptr : x.codes + block.a + g * channels;
+          args.wide_a = x.wide;
+          args.a_rows = block.a_rows;
+          args.c_rows = block.c_rows;
           args.scratch = scratch;
-          multiply(memory, args, from * output_size_ + g * weights_.n + first_column);
+          multiply(memory, args, from * output_size_ + block.c + g * weights_.n + first_column);
         }
       }
     }
+  }
+
+  // Offsets of consecutive rows of a class: pixel by pixel, image by image.
+  struct Rows {
+    std::int64_t a, c;  // in front of all
+    const std::ptrdiff_t *a_rows, *c_rows;
+  };
+
+  // `buffer` is used where they are in several images.
+  Rows rows_of(const TapLists::Class& c, std::int64_t first, std::int64_t count,
+               std::ptrdiff_t* buffer) const noexcept {
+    const TapLists& taps = weights_.taps;
+    std::int64_t image = first / c.pixel_count, pixel = first % c.pixel_count;
+    const std::ptrdiff_t* anchors = taps.anchors.data() + c.first_pixel;
+    const std::ptrdiff_t* results = taps.results.data() + c.first_pixel;
+    if (pixel + count <= c.pixel_count) {
+      return {image * input_size_, image * output_size_, anchors + pixel, results + pixel};
+    }
+    std::ptrdiff_t *a_rows = buffer, *c_rows = buffer + kMaxRows;
+    for (std::int64_t i = 0; i < count; ++i) {
+      a_rows[i] = image * input_size_ + anchors[pixel];
+      c_rows[i] = image * output_size_ + results[pixel];
+      if (++pixel == c.pixel_count) {
+        pixel = 0;
+        ++image;
+      }
+    }
+    return {0, 0, a_rows, c_rows};
   }
 
   // One call of the kernel; `at` is the place of its first column in the output.

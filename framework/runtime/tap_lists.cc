@@ -1,8 +1,5 @@
 #include "runtime/tap_lists.h"
 
-#include <cstring>
-#include <utility>
-
 namespace octet {
 namespace {
 
@@ -32,9 +29,14 @@ struct AxisClasses {
 
 }  // namespace
 
-TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked) : shape(asked) {
+TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked,
+                   std::int64_t out_channels)
+    : shape(asked) {
+  constexpr std::int64_t kFewChannels = 8;
   const std::int64_t channels = shape.c / shape.groups;
-  copied = shape.groups == 1 && shape.padding > 0 && channels % kernel.kr != 0;
+  const bool unaligned = shape.padding > 0 && channels % kernel.kr != 0;
+  const bool few = kernel.copied_bytes > 0 && channels <= kFewChannels && shape.kernel_w > 1;
+  copied = shape.groups == 1 && (unaligned || few);
   if (copied) {
     border = shape.padding;
     shape.h += 2 * border;
@@ -68,38 +70,20 @@ TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked) : 
         }
       }
       c.run_count = static_cast<std::int64_t>(runs.size()) - c.first_run;
-      c.first_pixel = static_cast<std::int64_t>(pixels.size());
+      c.first_pixel = static_cast<std::int64_t>(results.size());
       for (std::int64_t y = 0; y < shape.out_h; ++y) {
         if (by_row.of[static_cast<std::size_t>(y)] != v) continue;
         for (std::int64_t x = 0; x < shape.out_w; ++x) {
           if (by_column.of[static_cast<std::size_t>(x)] != u) continue;
           const std::int64_t top = vertical.forward(y).source, left = horizontal.forward(x).source;
           anchors.push_back(c.run_count == 0 ? 0 : top * line + left * shape.c);
-          pixels.push_back(y * shape.out_w + x);
+          results.push_back((y * shape.out_w + x) * out_channels);
         }
       }
-      c.pixel_count = static_cast<std::int64_t>(pixels.size()) - c.first_pixel;
+      c.pixel_count = static_cast<std::int64_t>(results.size()) - c.first_pixel;
       classes.push_back(c);
     }
   }
-}
-
-void copy_with_border(const ConvShape& bordered, std::int64_t border, const std::uint8_t* image,
-                      std::uint8_t zero_point, std::uint8_t* to) noexcept {
-  const std::int64_t line = bordered.w * bordered.c, edge = border * bordered.c;
-  const std::int64_t inside = line - 2 * edge;
-  const auto fill = [&](std::uint8_t* at, std::int64_t bytes) {
-    std::memset(at, zero_point, static_cast<std::size_t>(bytes));
-  };
-  // A line's right edge and the next one's left edge are one stretch.
-  fill(to, border * line + edge);
-  to += border * line + edge;
-  for (std::int64_t y = 2 * border; y < bordered.h; ++y, image += inside) {
-    std::memcpy(to, image, static_cast<std::size_t>(inside));
-    fill(to + inside, 2 * edge);
-    to += line;
-  }
-  fill(to, border * line - edge);
 }
 
 }  // namespace octet

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,8 +26,9 @@ struct ConvShape {
 // zero points are folded.
 //
 // Where the kernel takes k in groups and a pixel's channels are no whole number of them, a list
-// could not begin at each tap. Then the image is first copied with a border of its zero point (a
-// network's first layer: few channels, small maps), and all pixels are one class.
+// could not begin at each tap. Then the image is first copied with a border of its zero point, and
+// all pixels are one class. The same where channels are few and the kernel would copy each row's
+// short runs: then it is a copy of the kernel's own form.
 struct TapLists {
   struct Class {
     kernels::TapRange rows, columns;  // of taps, along each axis
@@ -35,7 +37,7 @@ struct TapLists {
   };
 
   TapLists() = default;
-  TapLists(const kernels::GemmKernel& kernel, const ConvShape& shape);
+  TapLists(const kernels::GemmKernel& kernel, const ConvShape& shape, std::int64_t out_channels);
 
   std::span<const kernels::TapRun> runs_of(const Class& c) const {
     return {runs.data() + c.first_run, static_cast<std::size_t>(c.run_count)};
@@ -47,14 +49,26 @@ struct TapLists {
   kernels::PackedK packed;  // of one group
   std::vector<Class> classes;
   std::vector<kernels::TapRun> runs;
-  // By pixel, class after class: where its list begins in the image, in bytes, and its index in the
-  // output.
+  // By pixel, class after class: where its list begins in the image, and where its result does in
+  // the output, both in elements.
   std::vector<std::ptrdiff_t> anchors;
-  std::vector<std::ptrdiff_t> pixels;
+  std::vector<std::ptrdiff_t> results;
 };
 
 // Copies image [h, w, c] to the middle of `to`, whose border is filled with `zero_point`.
+// T: std::uint8_t or std::int16_t
+template <class T>
 void copy_with_border(const ConvShape& bordered, std::int64_t border, const std::uint8_t* image,
-                      std::uint8_t zero_point, std::uint8_t* to) noexcept;
+                      std::uint8_t zero_point, T* to) noexcept {
+  const std::int64_t line = bordered.w * bordered.c, edge = border * bordered.c;
+  const std::int64_t inside = line - 2 * edge;
+  // A line's right edge and the next one's left edge are one stretch.
+  to = std::fill_n(to, border * line + edge, T{zero_point});
+  for (std::int64_t y = 2 * border; y < bordered.h; ++y, image += inside) {
+    to = std::copy_n(image, inside, to);
+    to = std::fill_n(to, 2 * edge, T{zero_point});
+  }
+  std::fill_n(to, border * line - edge, T{zero_point});
+}
 
 }  // namespace octet

@@ -129,6 +129,13 @@ inline __m128i load_codes(const std::uint8_t* from, std::int64_t columns) {
   return _mm_load_si128(reinterpret_cast<const __m128i*>(all));
 }
 
+// `count` bytes by two moves of kBytes, which overlap.
+template <int kBytes>
+inline void copy_overlapping(std::uint8_t* to, const std::uint8_t* from, std::int64_t count) {
+  __builtin_memcpy(to, from, kBytes);
+  __builtin_memcpy(to + count - kBytes, from + count - kBytes, kBytes);
+}
+
 inline void store_codes(std::uint8_t* to, __m128i codes, std::int64_t columns) {
   if (columns == 16) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), codes);
@@ -136,7 +143,13 @@ inline void store_codes(std::uint8_t* to, __m128i codes, std::int64_t columns) {
   }
   alignas(16) std::uint8_t all[16];
   _mm_store_si128(reinterpret_cast<__m128i*>(all), codes);
-  for (std::int64_t j = 0; j < columns; ++j) to[j] = all[j];
+  if (columns >= 8) {
+    copy_overlapping<8>(to, all, columns);
+  } else if (columns >= 4) {
+    copy_overlapping<4>(to, all, columns);
+  } else {
+    for (std::int64_t j = 0; j < columns; ++j) to[j] = all[j];
+  }
 }
 
 template <bool kSmall, int Rows, class At>

@@ -46,6 +46,9 @@ struct TapRun {
 struct GemmArgs {
   std::int64_t m = 0, n = 0;
   const std::uint8_t* a = nullptr;
+  // Or, for kernels with copied_bytes 2, the activations widened already, when `a` is null: offsets
+  // and sources count them, and one more behind a run may be read.
+  const std::int16_t* wide_a = nullptr;
   const std::ptrdiff_t* a_rows = nullptr;
   const TapRun* runs = nullptr;
   std::int64_t run_count = 0;      // 0: the accumulators are the bias

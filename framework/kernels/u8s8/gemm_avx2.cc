@@ -56,21 +56,47 @@ inline __m256i load_weights(const std::int8_t* w) {
 }
 
 // kVectors of 8 columns: 1 where a panel has no more, and then the second is never stored.
-template <int kVectors>
+// kWide: rows are read in place (GemmArgs::wide_a) and not from the copy.
+template <int kVectors, bool kWide>
 struct Kernel {
   static constexpr std::int64_t kMr = 6, kNr = 16;
 
-  template <int Rows, class C>
-  static void run(const Tile& tile, C* c) {
-    const GemmArgs& args = tile.args;
-    __m256i acc[Rows][2];
+  // One pair of activations of each row.
+  template <int Rows, class At>
+  [[gnu::always_inline]] static void multiply_add(__m256i (&acc)[Rows][2], const At& at,
+                                                  const std::int8_t* w) {
+    __m256i weights[kVectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < 2; ++v) {
-      const __m256i bias = load_8(args.epilogue.bias + tile.first + 8 * v);
+    for (int v = 0; v < kVectors; ++v) weights[v] = load_weights(w + 16 * v);
 #pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r) acc[r][v] = bias;
+    for (int r = 0; r < Rows; ++r) {
+      const __m256i broadcast = _mm256_set1_epi32(load_pair(at(r)));
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) {
+        acc[r][v] = _mm256_add_epi32(acc[r][v], _mm256_madd_epi16(broadcast, weights[v]));
+      }
     }
+  }
 
+  template <int Rows>
+  [[gnu::always_inline]] static void multiply_wide(__m256i (&acc)[Rows][2], const Tile& tile) {
+    const GemmArgs& args = tile.args;
+    const std::int16_t* anchors[Rows];
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r) anchors[r] = args.wide_a + args.a_rows[tile.row + r];
+    for (std::int64_t q = 0; q < args.run_count; ++q) {
+      const std::int8_t* w = tile.panel + args.runs[q].weight * kNr;
+      std::int64_t k = args.runs[q].source;
+      for (const std::int64_t end = k + args.runs[q].count; k < end; k += 2, w += 2 * kNr) {
+        multiply_add<Rows>(
+            acc, [&](int r) { return anchors[r] + k; }, w);
+      }
+    }
+  }
+
+  template <int Rows>
+  [[gnu::always_inline]] static void multiply_copied(__m256i (&acc)[Rows][2], const Tile& tile) {
+    const GemmArgs& args = tile.args;
     const std::ptrdiff_t stride = copied_row_stride(args.panel_k);
     const auto* low = reinterpret_cast<const std::int16_t*>(args.scratch) + tile.row * stride;
     const std::int16_t* high = low + 3 * stride;
@@ -83,21 +109,28 @@ struct Kernel {
       } while (q < args.run_count && args.runs[q].weight == end);
       const std::int8_t* w = tile.panel + first * kNr;
       for (std::int64_t pairs = (end - first) / 2; pairs > 0; --pairs, w += 2 * kNr) {
-        __m256i weights[kVectors];
-#pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) weights[v] = load_weights(w + 16 * v);
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r) {
-          const std::int16_t* a = r < 3 ? low + r * stride : high + (r - 3) * stride;
-          const __m256i broadcast = _mm256_set1_epi32(load_pair(a));
-#pragma GCC unroll 8
-          for (int v = 0; v < kVectors; ++v) {
-            acc[r][v] = _mm256_add_epi32(acc[r][v], _mm256_madd_epi16(broadcast, weights[v]));
-          }
-        }
+        multiply_add<Rows>(
+            acc, [&](int r) { return r < 3 ? low + r * stride : high + (r - 3) * stride; }, w);
         low += 2;
         high += 2;
       }
+    }
+  }
+
+  template <int Rows, class C>
+  static void run(const Tile& tile, C* c) {
+    const GemmArgs& args = tile.args;
+    __m256i acc[Rows][2];
+#pragma GCC unroll 8
+    for (int v = 0; v < 2; ++v) {
+      const __m256i bias = load_8(args.epilogue.bias + tile.first + 8 * v);
+#pragma GCC unroll 8
+      for (int r = 0; r < Rows; ++r) acc[r][v] = bias;
+    }
+    if constexpr (kWide) {
+      multiply_wide(acc, tile);
+    } else {
+      multiply_copied(acc, tile);
     }
     // Pins the accumulators to registers (gemm_tiles.h).
 #pragma GCC unroll 8
@@ -120,13 +153,22 @@ void copy_rows(const GemmArgs& args) {
   }
 }
 
+template <bool kWide, class C>
+void tiles(const GemmArgs& args, C* c) {
+  if (args.n <= 8) {
+    for_each_tile<Kernel<1, kWide>>(args, c);
+  } else {
+    for_each_tile<Kernel<2, kWide>>(args, c);
+  }
+}
+
 template <class C>
 void gemm(const GemmArgs& args, C* c) {
-  copy_rows(args);
-  if (args.n <= 8) {
-    for_each_tile<Kernel<1>>(args, c);
+  if (args.a == nullptr) {
+    tiles<true>(args, c);
   } else {
-    for_each_tile<Kernel<2>>(args, c);
+    copy_rows(args);
+    tiles<false>(args, c);
   }
 }
 
