@@ -196,6 +196,13 @@ template <int Rows, class At>
 #pragma GCC unroll 8
   for (int r = 0; r < Rows; ++r) {
     std::int32_t* to = c + at(r);
+    if (columns == 16) {
+#pragma GCC unroll 8
+      for (int v = 0; v < 2; ++v) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 8 * v), acc[r][v]);
+      }
+      continue;
+    }
     alignas(32) std::int32_t all[16];
 #pragma GCC unroll 8
     for (int v = 0; v < 2; ++v) {

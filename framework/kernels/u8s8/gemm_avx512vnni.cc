@@ -63,16 +63,16 @@ struct Kernel {
   static constexpr std::int64_t kMr = 6, kNr = 64;
   static constexpr int kVectors = 4;
 
-  template <int Rows>
-  [[gnu::always_inline]] static void multiply_add(__m512i (&acc)[Rows][kVectors],
-                                                  const std::int32_t (&a)[Rows],
+  // Four activations of each row, a(r) being row r's.
+  template <int Rows, class A>
+  [[gnu::always_inline]] static void multiply_add(__m512i (&acc)[Rows][kVectors], const A& a,
                                                   const std::int8_t* w) {
     __m512i weights[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) weights[v] = _mm512_load_si512(w + 64 * v);
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
-      const __m512i broadcast = _mm512_set1_epi32(a[r]);
+      const __m512i broadcast = _mm512_set1_epi32(a(r));
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
         acc[r][v] = _mm512_dpbusd_epi32(acc[r][v], broadcast, weights[v]);
@@ -95,20 +95,25 @@ struct Kernel {
     const std::uint8_t* anchors[Rows];
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) anchors[r] = tile.a(r);
-    std::int32_t words[Rows];
+    // Runs' last activations, fewer than four, come first: between the loops GCC would spill. Their
+    // words go through memory, because moving them between registers takes more of those.
+    for (std::int64_t q = 0; q < args.run_count; ++q) {
+      const TapRun& run = args.runs[q];
+      const std::int64_t tail = run.count % 4, whole = run.count - tail;
+      if (tail == 0) continue;
+      std::int32_t words[Rows];
+      for (int r = 0; r < Rows; ++r) words[r] = load_tail(anchors[r] + run.source + whole, tail);
+      asm volatile("" : "+m"(words));
+      multiply_add<Rows>(
+          acc, [&](int r) { return words[r]; }, tile.panel + (run.weight + whole) * kNr);
+    }
     for (std::int64_t q = 0; q < args.run_count; ++q) {
       const std::int8_t* w = tile.panel + args.runs[q].weight * kNr;
       std::int64_t at = args.runs[q].source;
-      const std::int64_t tail = args.runs[q].count % 4, end = at + args.runs[q].count - tail;
+      const std::int64_t end = at + args.runs[q].count / 4 * 4;
       for (; at < end; at += 4, w += 4 * kNr) {
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r) words[r] = load_4(anchors[r] + at);
-        multiply_add<Rows>(acc, words, w);
-      }
-      if (tail != 0) {
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r) words[r] = load_tail(anchors[r] + at, tail);
-        multiply_add<Rows>(acc, words, w);
+        multiply_add<Rows>(
+            acc, [&](int r) { return load_4(anchors[r] + at); }, w);
       }
     }
 

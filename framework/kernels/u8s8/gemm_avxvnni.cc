@@ -21,15 +21,15 @@ namespace {
 struct Kernel {
   static constexpr std::int64_t kMr = 6, kNr = 16;
 
-  template <int Rows>
-  [[gnu::always_inline]] static void multiply_add(__m256i (&acc)[Rows][2],
-                                                  const std::int32_t (&a)[Rows],
+  // Four activations of each row, a(r) being row r's.
+  template <int Rows, class A>
+  [[gnu::always_inline]] static void multiply_add(__m256i (&acc)[Rows][2], const A& a,
                                                   const std::int8_t* w) {
     const __m256i w0 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w));
     const __m256i w1 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + 32));
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
-      const __m256i broadcast = _mm256_set1_epi32(a[r]);
+      const __m256i broadcast = _mm256_set1_epi32(a(r));
       acc[r][0] = OCTET_DPBUSD(acc[r][0], broadcast, w0);
       acc[r][1] = OCTET_DPBUSD(acc[r][1], broadcast, w1);
     }
@@ -49,20 +49,25 @@ struct Kernel {
     const std::uint8_t* anchors[Rows];
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) anchors[r] = tile.a(r);
-    std::int32_t words[Rows];
+    // Runs' last activations, fewer than four, come first: between the loops GCC would spill. Their
+    // words go through memory, because moving them between registers takes more of those.
+    for (std::int64_t q = 0; q < args.run_count; ++q) {
+      const TapRun& run = args.runs[q];
+      const std::int64_t tail = run.count % 4, whole = run.count - tail;
+      if (tail == 0) continue;
+      std::int32_t words[Rows];
+      for (int r = 0; r < Rows; ++r) words[r] = load_tail(anchors[r] + run.source + whole, tail);
+      asm volatile("" : "+m"(words));
+      multiply_add<Rows>(
+          acc, [&](int r) { return words[r]; }, tile.panel + (run.weight + whole) * kNr);
+    }
     for (std::int64_t q = 0; q < args.run_count; ++q) {
       const std::int8_t* w = tile.panel + args.runs[q].weight * kNr;
       std::int64_t at = args.runs[q].source;
-      const std::int64_t tail = args.runs[q].count % 4, end = at + args.runs[q].count - tail;
+      const std::int64_t end = at + args.runs[q].count / 4 * 4;
       for (; at < end; at += 4, w += 4 * kNr) {
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r) words[r] = load_4(anchors[r] + at);
-        multiply_add<Rows>(acc, words, w);
-      }
-      if (tail != 0) {
-#pragma GCC unroll 8
-        for (int r = 0; r < Rows; ++r) words[r] = load_tail(anchors[r] + at, tail);
-        multiply_add<Rows>(acc, words, w);
+        multiply_add<Rows>(
+            acc, [&](int r) { return load_4(anchors[r] + at); }, w);
       }
     }
 
