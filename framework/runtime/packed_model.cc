@@ -23,7 +23,8 @@ ConvShape conv_shape(const ir::Graph& graph, const ir::Node& node, const Shape& 
 //   weights: [kernel_h, kernel_w, channels]
 std::int32_t folded_bias(std::int32_t bias, std::int32_t zero_point, const TapLists::Class& c,
                          const ConvShape& shape, std::span<const std::int8_t> weights) {
-  const std::int64_t channels = shape.c / shape.groups;
+  const std::int64_t channels =
+      static_cast<std::int64_t>(weights.size()) / (shape.kernel_h * shape.kernel_w);
   std::int64_t sum = 0;
   for (std::int64_t row = c.rows.tap; row < c.rows.tap + c.rows.count; ++row) {
     const std::int64_t first = (row * shape.kernel_w + c.columns.tap) * channels;
@@ -32,6 +33,18 @@ std::int32_t folded_bias(std::int32_t bias, std::int32_t zero_point, const TapLi
     }
   }
   return static_cast<std::int32_t>(static_cast<std::uint32_t>(bias - zero_point * sum));
+}
+
+// [tap, channel], each tap's channels padded to n_padded, as depthwise_u8 takes them.
+//   weights: [n, taps]
+void pack_depthwise(std::span<const std::int8_t> weights, std::int64_t n, std::int64_t n_padded,
+                    std::int64_t taps, std::int8_t* to) {
+  std::fill_n(to, taps * n_padded, std::int8_t{0});
+  for (std::int64_t j = 0; j < n; ++j) {
+    for (std::int64_t t = 0; t < taps; ++t) {
+      to[t * n_padded + j] = weights[static_cast<std::size_t>(j * taps + t)];
+    }
+  }
 }
 
 PackedWeights pack(const ir::Graph& graph, const ir::Node& node,
@@ -44,8 +57,10 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node,
   const auto taps = static_cast<std::size_t>(p.taps.packed.k);
   p.n = weight.shape[0] / shape.groups;
   p.n_padded = round_up(p.n, kernel.nr);
-  p.group_bytes = static_cast<std::size_t>(round_up(
-      static_cast<std::int64_t>(kernels::packed_weight_bytes(kernel, p.n, p.taps.packed)), 64));
+  const std::size_t packed_bytes = p.taps.depthwise
+                                       ? taps * static_cast<std::size_t>(p.n_padded)
+                                       : kernels::packed_weight_bytes(kernel, p.n, p.taps.packed);
+  p.group_bytes = static_cast<std::size_t>(round_up(static_cast<std::int64_t>(packed_bytes), 64));
   const auto groups = static_cast<std::size_t>(shape.groups), classes = p.taps.classes.size();
   p.weights = AlignedBuffer(checked_mul(p.group_bytes, groups, "packed weights"));
   p.vectors = AlignedBuffer(checked_mul((2 + classes) * sizeof(std::int32_t) * groups,
@@ -54,15 +69,20 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node,
   const auto bias = graph.constant(node, "bias").as<std::int32_t>();
   const auto multiplier = graph.constant(node, "multiplier").as<std::int32_t>();
   const auto shift = graph.constant(node, "shift").as<std::int8_t>();
-  const std::int32_t zero_point =
-      graph.value(node.inputs[0]).qparams.zero_point - kernel.activation_offset;
+  const std::int32_t zero_point = graph.value(node.inputs[0]).qparams.zero_point -
+                                  (p.taps.depthwise ? 0 : kernel.activation_offset);
   auto* vectors = p.vectors.as<std::int32_t>();
   const std::int64_t all = shape.groups * p.n_padded;
   std::fill_n(vectors, (2 + static_cast<std::int64_t>(classes)) * all, 0);
   for (std::int64_t g = 0; g < shape.groups; ++g) {
     const std::size_t first = static_cast<std::size_t>(g * p.n);
-    kernels::pack_weights(kernel, elements.data() + first * taps, p.n, p.taps.packed,
-                          p.weights.data() + static_cast<std::size_t>(g) * p.group_bytes);
+    std::byte* to = p.weights.data() + static_cast<std::size_t>(g) * p.group_bytes;
+    if (p.taps.depthwise) {
+      pack_depthwise(elements, p.n, p.n_padded, p.taps.packed.k,
+                     reinterpret_cast<std::int8_t*>(to));
+    } else {
+      kernels::pack_weights(kernel, elements.data() + first * taps, p.n, p.taps.packed, to);
+    }
     for (std::int64_t j = 0; j < p.n; ++j) {
       const std::size_t c = first + static_cast<std::size_t>(j);
       std::int32_t* out = vectors + g * p.n_padded + j;
@@ -94,7 +114,7 @@ kernels::GemmArgs PackedWeights::gemm_args(const TapLists::Class& c, std::int64_
   args.run_count = static_cast<std::int64_t>(runs.size());
   args.packed_w = weights.data() + static_cast<std::size_t>(group) * group_bytes +
                   first * taps.packed.panel_k();
-  args.panel_k = taps.packed.panel_k();
+  args.panel_k = taps.depthwise ? n_padded : taps.packed.panel_k();
   args.epilogue.multiplier = vector;
   args.epilogue.shift = vector + all;
   args.epilogue.bias = vector + (2 + (&c - taps.classes.data())) * all;

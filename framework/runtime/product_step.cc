@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "kernels/u8s8/depthwise.h"
+
 namespace octet {
 namespace {
 
@@ -126,7 +128,8 @@ class ProductStep final : public Step {
   }
 
   Cut cut_of(std::int64_t batch) const {
-    return {weights_.taps.shape, weights_.n_padded / kernel_.nr, weights_.taps.copied, batch};
+    const std::int64_t panels = weights_.taps.depthwise ? 1 : weights_.n_padded / kernel_.nr;
+    return {weights_.taps.shape, panels, weights_.taps.copied, batch};
   }
 
   // The add's operands may stand in either order: here the product is always the first.
@@ -227,7 +230,9 @@ class ProductStep final : public Step {
       e.residual = epilogue_.residual;
       e.residual.codes = memory.codes(residual_) + at;
     }
-    kernel_.gemm_u8(args, memory.codes_to_write(output_) + at);
+    const kernels::GemmU8Function product =
+        weights_.taps.depthwise ? kernels::depthwise_u8 : kernel_.gemm_u8;
+    product(args, memory.codes_to_write(output_) + at);
   }
 
   const kernels::GemmKernel& kernel_;

@@ -33,6 +33,7 @@ TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked,
                    std::int64_t out_channels)
     : shape(asked) {
   constexpr std::int64_t kFewChannels = 8;
+  depthwise = shape.groups > 1 && shape.groups == shape.c && out_channels == shape.c;
   const std::int64_t channels = shape.c / shape.groups;
   const bool unaligned = shape.padding > 0 && channels % kernel.kr != 0;
   const bool few = kernel.copied_bytes > 0 && channels <= kFewChannels && shape.kernel_w > 1;
@@ -66,7 +67,8 @@ TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked,
           continue;
         }
         for (std::int64_t i = 0; i < c.columns.count; ++i) {
-          runs.push_back({row * line + i * shape.c, (tap + i) * packed.padded_piece, channels});
+          runs.push_back({row * line + i * shape.c,
+                          depthwise ? tap + i : (tap + i) * packed.padded_piece, channels});
         }
       }
       c.run_count = static_cast<std::int64_t>(runs.size()) - c.first_run;
@@ -84,6 +86,7 @@ TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked,
       classes.push_back(c);
     }
   }
+  if (depthwise) shape.groups = 1;
 }
 
 }  // namespace octet

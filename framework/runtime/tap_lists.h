@@ -43,6 +43,9 @@ struct TapLists {
     return {runs.data() + c.first_run, static_cast<std::size_t>(c.run_count)};
   }
 
+  // One output channel per input channel: kernels/u8s8/depthwise.h. Lists have a run per tap, and
+  // `shape` counts as one group.
+  bool depthwise = false;
   bool copied = false;  // lists are over the image with its border
   ConvShape shape;      // of the image that is read: with the border, then without padding
   std::int64_t border = 0;

@@ -122,6 +122,8 @@ TEST_CASE("executor: convolutions equal the reference") {
       {{4, 4, 32}, {40, 3, 3, 32}, {.padding = 1}},   // threads share output channels
       {{14, 14, 6}, {16, 5, 5, 6}, {}},               // few channels, no padding
       {{3, 3, 4}, {6, 3, 3, 4}, {.padding = 1}},      // every pixel a class of its own
+      {{9, 7, 70}, {70, 3, 3, 1}, {.stride = 2, .padding = 1, .groups = 70}},
+      {{5, 6, 64}, {128, 3, 3, 1}, {.padding = 1, .groups = 64}},  // two outputs per channel
       {{7, 7, 12}, {10, 3, 3, 6}, {.padding = 1, .groups = 2}},
   };
   std::uint32_t seed = 0;
@@ -223,6 +225,12 @@ TEST_CASE("executor: an add runs behind either of its operands, or alone") {
       }
     }
   }
+  GraphBuilder d(54);  // a depthwise product
+  const ValueId image = d.input({5, 6, 18}, d.random_qparams());
+  const ValueId filtered = d.conv("dw", image, {18, 3, 3, 1}, {.padding = 1, .groups = 18});
+  check_all_ways(finish(d, d.add_op("add", {image, filtered}, 3, 250)), d.codes(8 * 540), 8,
+                 {8, 1});
+
   GraphBuilder b(52);
   const ValueId x = b.input({7}, b.random_qparams());
   const ValueId sum = b.add_op("add", {b.linear("fc", x, 7), x});
