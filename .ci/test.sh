@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
-quick='build format layers size symbols unit kernels parity programs qemu'
+quick='build format layers size symbols spills unit kernels parity programs qemu'
 all="$quick slow clang sanitizers kills weights mnist"
 
 case ${1-} in
@@ -30,13 +30,14 @@ step_format() { .ci/format.sh; }
 step_layers() { .ci/layers.sh; }
 step_size() { .ci/size.sh; }
 step_symbols() { .ci/symbols.sh; }
+step_spills() { .ci/spills.sh; }
 step_unit() { run_tests release unit; }
 step_kernels() { run_tests release kernel; }
 step_parity() { run_tests release parity; }
 step_programs() { run_tests release program; }
 step_qemu() { compile arm64 && run_tests arm64 && .ci/same_logits.sh; }
 step_slow() { ctest --test-dir build/release --timeout 1200 -L '^slow$'; }  # there may be none
-step_clang() { compile clang && run_tests clang; }
+step_clang() { compile clang && .ci/spills.sh build/clang && run_tests clang; }
 step_sanitizers() { compile dev && run_tests dev; }
 step_kills() { .ci/kills.sh; }
 step_weights() { .ci/same_weights.sh lenet_bn_qat.yaml 20; }

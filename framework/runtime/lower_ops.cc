@@ -7,7 +7,7 @@
 #include "kernels/u8s8/add.h"
 #include "kernels/u8s8/input.h"
 #include "kernels/u8s8/pool.h"
-#include "runtime/gemm_steps.h"
+#include "runtime/product_step.h"
 #include "runtime/step.h"
 
 namespace octet {
@@ -48,7 +48,13 @@ kernels::PoolArgs pool_args(const ir::Value& x, std::int64_t kernel_h, std::int6
 
 }  // namespace
 
-std::unique_ptr<Step> lower(const PackedModel& model, std::size_t node_index) {
+std::unique_ptr<Step> lower(const PackedModel& model, std::size_t node_index,
+                            const Fusion& fusion) {
+  if (fusion.add_of[node_index] >= 0) return nullptr;
+  if (const NodeIndex product = fusion.product_of[node_index]; product >= 0) {
+    return make_product_step(model, static_cast<std::size_t>(product),
+                             static_cast<NodeIndex>(node_index));
+  }
   const ir::Graph& graph = model.graph;
   const ir::Node& node = graph.nodes[node_index];
   const ir::ValueId in = node.inputs[0], out = node.output;
@@ -73,8 +79,8 @@ std::unique_ptr<Step> lower(const PackedModel& model, std::size_t node_index) {
                                    memory.codes_to_write(out) + image * y_size);
             });
           },
-          [&](const ir::QConv2d&) { return make_conv_step(model, node_index); },
-          [&](const ir::QLinear&) { return make_linear_step(model, node_index); },
+          [&](const ir::QConv2d&) { return make_product_step(model, node_index, -1); },
+          [&](const ir::QLinear&) { return make_product_step(model, node_index, -1); },
           [&](const ir::QAdd& op) {
             kernels::AddArgs args;
             args.count = y_size;

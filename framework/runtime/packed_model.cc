@@ -11,72 +11,115 @@ namespace {
 
 std::int64_t round_up(std::int64_t value, std::int64_t to) { return (value + to - 1) / to * to; }
 
-// eq. (7): the bias of one channel with the input's zero point folded in.
-std::int32_t folded_bias(std::int32_t bias, std::int32_t zero_point,
-                         std::span<const std::int8_t> weights) {
+ConvShape conv_shape(const ir::Graph& graph, const ir::Node& node, const Shape& weight) {
+  const Shape &x = graph.value(node.inputs[0]).shape, &y = graph.value(node.output).shape;
+  const auto* op = std::get_if<ir::QConv2d>(&node.op);
+  if (op == nullptr) return {.c = x[0]};
+  return {x[0], x[1], x[2], weight[1], weight[2], op->stride, op->padding, op->groups, y[0], y[1]};
+}
+
+// eq. (7): the bias of one channel for the pixels of a class, with what each of their taps adds for
+// its zero point folded in. Modulo 2^32, as the sums are (gemm.h).
+//   weights: [kernel_h, kernel_w, channels]
+std::int32_t folded_bias(std::int32_t bias, std::int32_t zero_point, const TapLists::Class& c,
+                         const ConvShape& shape, std::span<const std::int8_t> weights) {
+  const std::int64_t channels =
+      static_cast<std::int64_t>(weights.size()) / (shape.kernel_h * shape.kernel_w);
   std::int64_t sum = 0;
-  for (const std::int64_t w : weights) sum += w;
-  return static_cast<std::int32_t>(bias - zero_point * sum);  // validate: it fits
+  for (std::int64_t row = c.rows.tap; row < c.rows.tap + c.rows.count; ++row) {
+    const std::int64_t first = (row * shape.kernel_w + c.columns.tap) * channels;
+    for (std::int64_t i = first; i < first + c.columns.count * channels; ++i) {
+      sum += weights[static_cast<std::size_t>(i)];
+    }
+  }
+  return static_cast<std::int32_t>(static_cast<std::uint32_t>(bias - zero_point * sum));
+}
+
+// [tap, channel], each tap's channels padded to n_padded, as depthwise_u8 takes them.
+//   weights: [n, taps]
+void pack_depthwise(std::span<const std::int8_t> weights, std::int64_t n, std::int64_t n_padded,
+                    std::int64_t taps, std::int8_t* to) {
+  std::fill_n(to, taps * n_padded, std::int8_t{0});
+  for (std::int64_t j = 0; j < n; ++j) {
+    for (std::int64_t t = 0; t < taps; ++t) {
+      to[t * n_padded + j] = weights[static_cast<std::size_t>(j * taps + t)];
+    }
+  }
 }
 
 PackedWeights pack(const ir::Graph& graph, const ir::Node& node,
                    const kernels::GemmKernel& kernel) {
   const ir::Constant& weight = graph.constant(node, "weight");
   const auto elements = weight.as<std::int8_t>();
-  const std::int64_t channels = weight.shape[0];
   PackedWeights p;
-  if (const auto* conv = std::get_if<ir::QConv2d>(&node.op)) {
-    p.groups = conv->groups;
-    p.kernel_h = weight.shape[1];
-    p.kernel_w = weight.shape[2];
-  }
-  p.n = channels / p.groups;
-  p.k = static_cast<std::int64_t>(elements.size()) / channels;
+  p.taps = TapLists(kernel, conv_shape(graph, node, weight.shape), weight.shape[0]);
+  const ConvShape& shape = p.taps.shape;
+  const auto taps = static_cast<std::size_t>(p.taps.packed.k);
+  p.n = weight.shape[0] / shape.groups;
   p.n_padded = round_up(p.n, kernel.nr);
-  p.group_bytes = static_cast<std::size_t>(
-      round_up(static_cast<std::int64_t>(kernels::packed_weight_bytes(kernel, p.n, p.k)), 64));
-  const auto groups = static_cast<std::size_t>(p.groups);
+  const std::size_t packed_bytes = p.taps.depthwise
+                                       ? taps * static_cast<std::size_t>(p.n_padded)
+                                       : kernels::packed_weight_bytes(kernel, p.n, p.taps.packed);
+  p.group_bytes = static_cast<std::size_t>(round_up(static_cast<std::int64_t>(packed_bytes), 64));
+  const auto groups = static_cast<std::size_t>(shape.groups), classes = p.taps.classes.size();
   p.weights = AlignedBuffer(checked_mul(p.group_bytes, groups, "packed weights"));
-  p.vectors = AlignedBuffer(checked_mul(3 * sizeof(std::int32_t) * groups,
+  p.vectors = AlignedBuffer(checked_mul((2 + classes) * sizeof(std::int32_t) * groups,
                                         static_cast<std::size_t>(p.n_padded), "packed weights"));
 
   const auto bias = graph.constant(node, "bias").as<std::int32_t>();
   const auto multiplier = graph.constant(node, "multiplier").as<std::int32_t>();
   const auto shift = graph.constant(node, "shift").as<std::int8_t>();
-  const std::int32_t zero_point = graph.value(node.inputs[0]).qparams.zero_point;
-  const auto taps = static_cast<std::size_t>(p.k);
+  const std::int32_t zero_point = graph.value(node.inputs[0]).qparams.zero_point -
+                                  (p.taps.depthwise ? 0 : kernel.activation_offset);
   auto* vectors = p.vectors.as<std::int32_t>();
-  const std::int64_t all = p.groups * p.n_padded;
-  std::fill_n(vectors, 3 * all, 0);
-  for (std::int64_t g = 0; g < p.groups; ++g) {
+  const std::int64_t all = shape.groups * p.n_padded;
+  std::fill_n(vectors, (2 + static_cast<std::int64_t>(classes)) * all, 0);
+  for (std::int64_t g = 0; g < shape.groups; ++g) {
     const std::size_t first = static_cast<std::size_t>(g * p.n);
-    kernels::pack_weights(kernel, elements.data() + first * taps, p.n, p.k,
-                          p.weights.data() + static_cast<std::size_t>(g) * p.group_bytes);
+    std::byte* to = p.weights.data() + static_cast<std::size_t>(g) * p.group_bytes;
+    if (p.taps.depthwise) {
+      pack_depthwise(elements, p.n, p.n_padded, p.taps.packed.k,
+                     reinterpret_cast<std::int8_t*>(to));
+    } else {
+      kernels::pack_weights(kernel, elements.data() + first * taps, p.n, p.taps.packed, to);
+    }
     for (std::int64_t j = 0; j < p.n; ++j) {
       const std::size_t c = first + static_cast<std::size_t>(j);
       std::int32_t* out = vectors + g * p.n_padded + j;
-      out[0] = folded_bias(bias[c], zero_point, elements.subspan(c * taps, taps));
-      out[all] = multiplier[c];
-      out[2 * all] = shift[c];
+      out[0] = multiplier[c];
+      out[all] = shift[c];
       p.all_shifts_zero = p.all_shifts_zero && shift[c] == 0;
+      p.small_multipliers = p.small_multipliers && multiplier[c] < 1 << 30;
+      for (const TapLists::Class& pixels : p.taps.classes) {
+        out += all;
+        out[all] =
+            folded_bias(bias[c], zero_point, pixels, shape, elements.subspan(c * taps, taps));
+      }
     }
   }
+  p.small_multipliers = p.small_multipliers && p.all_shifts_zero;
   return p;
 }
 
 }  // namespace
 
-kernels::GemmArgs PackedWeights::gemm_args(std::int64_t group) const {
-  const auto* vector = vectors.as<std::int32_t>() + group * n_padded;
-  const std::int64_t all = groups * n_padded;
+kernels::GemmArgs PackedWeights::gemm_args(const TapLists::Class& c, std::int64_t group,
+                                           std::int64_t first, std::int64_t columns) const {
+  const std::int64_t all = taps.shape.groups * n_padded;
+  const auto* vector = vectors.as<std::int32_t>() + group * n_padded + first;
+  const std::span<const kernels::TapRun> runs = taps.runs_of(c);
   kernels::GemmArgs args;
-  args.n = n;
-  args.k = k;
-  args.packed_w = weights.data() + static_cast<std::size_t>(group) * group_bytes;
-  args.epilogue.bias = vector;
-  args.epilogue.multiplier = vector + all;
-  args.epilogue.shift = vector + 2 * all;
+  args.n = columns;
+  args.runs = runs.data();
+  args.run_count = static_cast<std::int64_t>(runs.size());
+  args.packed_w = weights.data() + static_cast<std::size_t>(group) * group_bytes +
+                  first * taps.packed.panel_k();
+  args.panel_k = taps.depthwise ? n_padded : taps.packed.panel_k();
+  args.epilogue.multiplier = vector;
+  args.epilogue.shift = vector + all;
+  args.epilogue.bias = vector + (2 + (&c - taps.classes.data())) * all;
   args.epilogue.all_shifts_zero = all_shifts_zero;
+  args.epilogue.small_multipliers = small_multipliers;
   return args;
 }
 

@@ -6,22 +6,27 @@
 #include "base/aligned_buffer.h"
 #include "ir/graph.h"
 #include "kernels/u8s8/gemm.h"
+#include "runtime/tap_lists.h"
 
 namespace octet {
 
 // Weights of one QConv2d or QLinear in the kernel's layout, group by group, with what the epilogue
-// needs. n output channels and k taps per group.
+// needs. n output channels per group.
 struct PackedWeights {
-  std::int64_t groups = 1, n = 0, k = 0;
-  std::int64_t kernel_h = 1, kernel_w = 1;
-  bool all_shifts_zero = true;
+  std::int64_t n = 0;
+  TapLists taps;
+  bool all_shifts_zero = true, small_multipliers = true;
   std::size_t group_bytes = 0;  // from one group's weights to the next's, a multiple of 64
   AlignedBuffer weights;
   std::int64_t n_padded = 0;
-  AlignedBuffer vectors;  // int32 [3, groups, n_padded]: bias with Z_x folded in, multiplier, shift
+  // int32 [2 + classes, groups, n_padded]: multiplier, shift, and each class's bias with zero
+  // points folded in.
+  AlignedBuffer vectors;
 
-  // n, k, weights and vectors of a group; rows and the rest of the epilogue are left to the caller.
-  kernels::GemmArgs gemm_args(std::int64_t group) const;
+  // Weights, runs and epilogue for pixels of a class: columns from `first` on, a multiple of the
+  // kernel's nr, as many as `columns`. Rows and the rest of the epilogue are left to the caller.
+  kernels::GemmArgs gemm_args(const TapLists::Class& c, std::int64_t group, std::int64_t first,
+                              std::int64_t columns) const;
 };
 
 class PackedModel {

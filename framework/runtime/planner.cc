@@ -54,7 +54,8 @@ Placement place(const std::vector<Interval>& intervals) {
   return result;
 }
 
-Plan make_plan(const ir::Graph& graph, std::int64_t max_batch, bool keep_values) {
+Plan make_plan(const ir::Graph& graph, const Fusion& fusion, std::int64_t max_batch,
+               bool keep_values) {
   Plan plan;
   plan.root.resize(graph.values.size());
   std::iota(plan.root.begin(), plan.root.end(), 0);
@@ -67,13 +68,17 @@ Plan make_plan(const ir::Graph& graph, std::int64_t max_batch, bool keep_values)
 
   const auto end = static_cast<std::int64_t>(graph.nodes.size());
   std::vector<Interval> alive(graph.values.size());
+  std::vector<bool> fused(graph.values.size());
   const auto at = [&](ir::ValueId id) -> Interval& {
     return alive[static_cast<std::size_t>(plan.root[static_cast<std::size_t>(id)])];
   };
   for (std::int64_t step = 0; step < end; ++step) {
     const ir::Node& node = graph.nodes[static_cast<std::size_t>(step)];
+    const NodeIndex add = fusion.add_of[static_cast<std::size_t>(step)];
+    if (add >= 0) fused[static_cast<std::size_t>(node.output)] = true;
     if (!std::holds_alternative<ir::Flatten>(node.op)) at(node.output) = {step, step, 0};
-    for (const ir::ValueId id : node.inputs) at(id).last = step;
+    // A fused product reads its input when the add runs.
+    for (const ir::ValueId id : node.inputs) at(id).last = std::max({at(id).last, step, add});
   }
 
   std::vector<ir::ValueId> ids;
@@ -81,6 +86,7 @@ Plan make_plan(const ir::Graph& graph, std::int64_t max_batch, bool keep_values)
   for (std::size_t i = 0; i < alive.size(); ++i) {
     const auto id = static_cast<ir::ValueId>(i);
     if (plan.root[i] != id || id == graph.output || (id == graph.input && !keep_values)) continue;
+    if (fused[i]) continue;
     const ir::Value& value = graph.values[i];
     const std::uint64_t bytes = checked_mul(checked_size_bytes(value.shape, value.dtype, "value"),
                                             static_cast<std::uint64_t>(max_batch), "arena size");

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "runtime/fusion.h"
 
 namespace octet {
 
@@ -31,12 +32,16 @@ struct Plan {
 
   // Flatten renames a value, so both share memory: root[id] is the value whose memory `id` uses.
   std::vector<ir::ValueId> root;
-  std::vector<std::size_t> offsets;  // of the roots in the arena; kNowhere for input and logits
+  // Of the roots in the arena; kNowhere for input and logits, and for what fusion keeps in
+  // registers.
+  std::vector<std::size_t> offsets;
   std::size_t arena_bytes = 0;
 };
 
 // Plans an arena for `max_batch` images. With keep_values every value, the input too, has memory of
-// its own. The graph must be valid. Throws Error when the sizes overflow.
-Plan make_plan(const ir::Graph& graph, std::int64_t max_batch, bool keep_values);
+// its own (and nothing may be fused). The graph must be valid. Throws Error when the sizes
+// overflow.
+Plan make_plan(const ir::Graph& graph, const Fusion& fusion, std::int64_t max_batch,
+               bool keep_values);
 
 }  // namespace octet

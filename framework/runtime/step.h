@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "runtime/fusion.h"
 #include "runtime/packed_model.h"
 
 namespace octet {
@@ -48,8 +49,8 @@ class Step {
                    std::byte* scratch) const noexcept = 0;
 };
 
-// The step of a node; null for a node that only renames a value (Flatten). Steps refer to the
-// model, which must outlive them.
-std::unique_ptr<Step> lower(const PackedModel& model, std::size_t node_index);
+// The step of a node; null for a node that only renames a value (Flatten) or runs in another's step
+// (`fusion`). Steps refer to the model, which must outlive them.
+std::unique_ptr<Step> lower(const PackedModel& model, std::size_t node_index, const Fusion& fusion);
 
 }  // namespace octet

@@ -119,6 +119,12 @@ TEST_CASE("executor: convolutions equal the reference") {
       {{3, 5, 3}, {2, 3, 5, 3}, {}},  // one output pixel
       {{5, 5, 3}, {4, 3, 3, 3}, {.padding = 1, .clamp_min = 100, .clamp_max = 180}},
       {{24, 24, 16}, {8, 3, 3, 16}, {.padding = 1}},  // several tiles per image
+      {{4, 4, 32}, {40, 3, 3, 32}, {.padding = 1}},   // threads share output channels
+      {{14, 14, 6}, {16, 5, 5, 6}, {}},               // few channels, no padding
+      {{3, 3, 4}, {6, 3, 3, 4}, {.padding = 1}},      // every pixel a class of its own
+      {{9, 7, 70}, {70, 3, 3, 1}, {.stride = 2, .padding = 1, .groups = 70}},
+      {{5, 6, 64}, {128, 3, 3, 1}, {.padding = 1, .groups = 64}},  // two outputs per channel
+      {{7, 7, 12}, {10, 3, 3, 6}, {.padding = 1, .groups = 2}},
   };
   std::uint32_t seed = 0;
   for (const Case& c : cases) {
@@ -192,6 +198,53 @@ TEST_CASE("executor: add, one-operand add, concat and flatten equal the referenc
   }
 }
 
+TEST_CASE("executor: an add runs behind either of its operands, or alone") {
+  // Which operand is computed last, and whether something else reads it.
+  for (const bool product_first : {false, true}) {
+    for (const bool shortcut_last : {false, true}) {
+      for (const bool read_twice : {false, true}) {
+        CAPTURE(product_first);
+        CAPTURE(shortcut_last);
+        CAPTURE(read_twice);
+        GraphBuilder b(51);
+        const ValueId x = b.input({5, 6, 8}, b.random_qparams());
+        const ValueId y = b.conv("conv1", x, {8, 3, 3, 8}, {.padding = 1});
+        ValueId product = -1, shortcut = -1;
+        if (!shortcut_last) shortcut = b.conv("down", x, {20, 1, 1, 8}, {.clamp_min = 10});
+        product = b.conv("conv2", y, {20, 3, 3, 8}, {.padding = 1, .clamp_max = 250});
+        if (shortcut_last) shortcut = b.conv("down", x, {20, 1, 1, 8}, {});
+        const std::vector<ValueId> operands = product_first
+                                                  ? std::vector<ValueId>{product, shortcut}
+                                                  : std::vector<ValueId>{shortcut, product};
+        ValueId sum = b.add_op("add", operands, 5, 240);
+        if (read_twice) {
+          sum = b.add_op("again", {sum, product});
+          sum = b.add_op("once_more", {shortcut, sum});
+        }
+        check_all_ways(finish(b, sum), b.codes(13 * 240), 13, {13, 2, 1});
+      }
+    }
+  }
+  GraphBuilder d(54);  // a depthwise product
+  const ValueId image = d.input({5, 6, 18}, d.random_qparams());
+  const ValueId filtered = d.conv("dw", image, {18, 3, 3, 1}, {.padding = 1, .groups = 18});
+  check_all_ways(finish(d, d.add_op("add", {image, filtered}, 3, 250)), d.codes(8 * 540), 8,
+                 {8, 1});
+
+  GraphBuilder b(52);
+  const ValueId x = b.input({7}, b.random_qparams());
+  const ValueId sum = b.add_op("add", {b.linear("fc", x, 7), x});
+  check_all_ways(finish(b, sum), b.codes(26 * 7), 26, {26, 1});
+}
+
+TEST_CASE("executor: more images than a thread takes at a time") {
+  GraphBuilder b(53);
+  const ValueId x = b.input({4, 5, 2}, b.random_qparams());
+  const ValueId y = b.conv("conv", x, {6, 3, 3, 2}, {.padding = 1});
+  const Graph graph = finish(b, b.conv("conv2", y, {4, 3, 3, 6}, {.stride = 2, .padding = 1}));
+  check_all_ways(graph, b.codes(403 * 40), 403, {403, 97, 11});
+}
+
 TEST_CASE("executor: features are joined, and the flattened input is read in place") {
   GraphBuilder b(31);
   const ValueId x = b.flatten("flatten_input", b.input({2, 2, 2}, b.random_qparams()));
@@ -245,7 +298,8 @@ TEST_CASE("executor: what it refuses") {
   CHECK_THROWS_AS(Executor(nullptr, {}), Error);
   CHECK_THROWS_AS(Executor(model, {.max_batch = 0}), UsageError);
   CHECK_THROWS_AS(Executor(model, {.threads = 0}), UsageError);
-  CHECK_THROWS_AS(Executor(model, {.max_batch = std::int64_t{1} << 62}), Error);
+  CHECK_THROWS_AS(Executor(model, {.max_batch = std::int64_t{1} << 62, .keep_values = true}),
+                  Error);
 
   Executor executor(model, {});
   CHECK_THROWS_AS(executor.value(1), Error);

@@ -68,15 +68,42 @@ TEST_CASE("planner: a chain needs its largest neighbours only, and the smallest 
 
 TEST_CASE("planner: flatten shares its input's memory, input and logits are not in the arena") {
   const ir::Graph g = testing::lenet_graph();
-  const Plan plan = make_plan(g, 3, false);
+  const Plan plan = make_plan(g, Fusion(g.nodes.size()), 3, false);
   const ir::Node& flatten = g.nodes[4];
   CHECK(plan.root[static_cast<std::size_t>(flatten.output)] == flatten.inputs[0]);
   CHECK(plan.offsets[static_cast<std::size_t>(flatten.output)] == Plan::kNowhere);
   CHECK(plan.offsets[static_cast<std::size_t>(g.input)] == Plan::kNowhere);
   CHECK(plan.offsets[static_cast<std::size_t>(g.output)] == Plan::kNowhere);
-  const Plan kept = make_plan(g, 3, true);
+  const Plan kept = make_plan(g, Fusion(g.nodes.size()), 3, true);
   CHECK(kept.offsets[static_cast<std::size_t>(g.input)] != Plan::kNowhere);
-  CHECK_THROWS_AS(make_plan(g, std::int64_t{1} << 61, false), Error);
+  CHECK_THROWS_AS(make_plan(g, Fusion(g.nodes.size()), std::int64_t{1} << 61, false), Error);
+}
+
+TEST_CASE("planner: a fused product has no memory, and its input lives until the add runs") {
+  testing::GraphBuilder b(3);
+  const ir::ValueId x = b.input({4, 4, 8}, b.random_qparams());
+  const ir::ValueId a = b.conv("a", x, {8, 1, 1, 8}, {});
+  const ir::ValueId fused = b.conv("fused", a, {8, 1, 1, 8}, {});
+  const ir::ValueId between = b.max_pool("between", a, {});
+  const ir::ValueId sum = b.add_op("add", {x, fused});
+  const ir::ValueId pooled = b.max_pool("pool", sum, {});
+  b.logits("logits", b.flatten("flatten", b.add_op("last", {pooled, between})), 5);
+  const ir::Graph& g = b.graph;
+  const Fusion fusion = fuse_adds(g);
+  CHECK(fusion.add_of == std::vector<NodeIndex>{-1, 3, -1, -1, -1, -1, -1, -1});
+  CHECK(fusion.product_of == std::vector<NodeIndex>{-1, -1, -1, 1, -1, -1, -1, -1});
+
+  const Plan plan = make_plan(g, fusion, 1, false);
+  const auto offset = [&](ir::ValueId id) { return plan.offsets[static_cast<std::size_t>(id)]; };
+  CHECK(offset(fused) == Plan::kNowhere);
+  const auto apart = [&](ir::ValueId i, ir::ValueId j) {
+    const auto bytes = [&](ir::ValueId id) {
+      return static_cast<std::size_t>(g.value(id).shape.numel());
+    };
+    return offset(i) + bytes(i) <= offset(j) || offset(j) + bytes(j) <= offset(i);
+  };
+  CHECK(apart(a, between));
+  CHECK(apart(a, sum));  // a is read while the sum is written
 }
 
 TEST_SUITE_END();

@@ -31,30 +31,48 @@ __m512i requantize(__m512i acc, const Epilogue& e, std::int64_t column) {
                           _mm512_set1_epi32(e.clamp_max));
 }
 
-void store(std::int32_t* c, __mmask16 mask, __m512i acc, const Epilogue&, std::int64_t) {
-  _mm512_mask_storeu_epi32(c, mask, acc);
+// eq. (12) for 16 columns of codes in 32 bits.
+__m512i add_residual(__m512i a, __m512i b, const Residual& add) {
+  const __m512i half = _mm512_set1_epi32(add.params.offset + (1 << (add.params.shift - 1)));
+  const __m512i products =
+      _mm512_add_epi32(_mm512_mullo_epi32(a, _mm512_set1_epi32(add.params.multiplier_a)),
+                       _mm512_mullo_epi32(b, _mm512_set1_epi32(add.params.multiplier_b)));
+  const __m512i sum =
+      _mm512_sra_epi32(_mm512_add_epi32(products, half), _mm_cvtsi32_si128(add.params.shift));
+  const __m512i y = _mm512_add_epi32(sum, _mm512_set1_epi32(add.zero_point));
+  return _mm512_min_epi32(_mm512_max_epi32(y, _mm512_set1_epi32(add.clamp_min)),
+                          _mm512_set1_epi32(add.clamp_max));
 }
 
-void store(std::uint8_t* c, __mmask16 mask, __m512i acc, const Epilogue& e, std::int64_t column) {
-  _mm_mask_storeu_epi8(c, mask, _mm512_cvtepi32_epi8(requantize(acc, e, column)));
+void store(std::int32_t* c, std::ptrdiff_t at, __mmask16 mask, __m512i acc, const Epilogue&,
+           std::int64_t) {
+  _mm512_mask_storeu_epi32(c + at, mask, acc);
+}
+
+void store(std::uint8_t* c, std::ptrdiff_t at, __mmask16 mask, __m512i acc, const Epilogue& e,
+           std::int64_t column) {
+  __m512i codes = requantize(acc, e, column);
+  if (e.residual.codes != nullptr) {
+    const __m128i b = _mm_maskz_loadu_epi8(mask, e.residual.codes + at);
+    codes = add_residual(codes, _mm512_cvtepu8_epi32(b), e.residual);
+  }
+  _mm_mask_storeu_epi8(c + at, mask, _mm512_cvtepi32_epi8(codes));
 }
 
 struct Kernel {
   static constexpr std::int64_t kMr = 6, kNr = 64;
   static constexpr int kVectors = 4;
 
-  static std::int64_t panel_bytes(std::int64_t k) { return (k + 3) / 4 * 4 * kNr; }
-
-  template <int Rows>
-  [[gnu::always_inline]] static void multiply_add(__m512i (&acc)[Rows][kVectors],
-                                                  const std::int32_t (&a)[Rows],
+  // Four activations of each row, a(r) being row r's.
+  template <int Rows, class A>
+  [[gnu::always_inline]] static void multiply_add(__m512i (&acc)[Rows][kVectors], const A& a,
                                                   const std::int8_t* w) {
     __m512i weights[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) weights[v] = _mm512_load_si512(w + 64 * v);
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
-      const __m512i broadcast = _mm512_set1_epi32(a[r]);
+      const __m512i broadcast = _mm512_set1_epi32(a(r));
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
         acc[r][v] = _mm512_dpbusd_epi32(acc[r][v], broadcast, weights[v]);
@@ -63,8 +81,9 @@ struct Kernel {
   }
 
   template <int Rows, class C>
-  static void run(const Tile& tile, C* c, std::ptrdiff_t c_stride) {
-    const Epilogue& e = *tile.epilogue;
+  static void run(const Tile& tile, C* c) {
+    const GemmArgs& args = tile.args;
+    const Epilogue& e = args.epilogue;
     __m512i acc[Rows][kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
@@ -73,19 +92,29 @@ struct Kernel {
       for (int r = 0; r < Rows; ++r) acc[r][v] = bias;
     }
 
-    const auto* w = static_cast<const std::int8_t*>(tile.panel);
-    const std::uint8_t* a = tile.a;
-    const std::int64_t whole = tile.k / 4, tail = tile.k % 4;
-    std::int32_t words[Rows];
-    if (tail != 0) {
+    const std::uint8_t* anchors[Rows];
 #pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r) words[r] = load_tail(a + 4 * whole + r * tile.a_stride, tail);
-      multiply_add<Rows>(acc, words, w + 4 * kNr * whole);
+    for (int r = 0; r < Rows; ++r) anchors[r] = tile.a(r);
+    // Runs' last activations, fewer than four, come first: between the loops GCC would spill. Their
+    // words go through memory, because moving them between registers takes more of those.
+    for (std::int64_t q = 0; q < args.run_count; ++q) {
+      const TapRun& run = args.runs[q];
+      const std::int64_t tail = run.count % 4, whole = run.count - tail;
+      if (tail == 0) continue;
+      std::int32_t words[Rows];
+      for (int r = 0; r < Rows; ++r) words[r] = load_tail(anchors[r] + run.source + whole, tail);
+      asm volatile("" : "+m"(words));
+      multiply_add<Rows>(
+          acc, [&](int r) { return words[r]; }, tile.panel + (run.weight + whole) * kNr);
     }
-    for (std::int64_t p = 0; p < whole; ++p, a += 4, w += 4 * kNr) {
-#pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r) words[r] = load_4(a + r * tile.a_stride);
-      multiply_add<Rows>(acc, words, w);
+    for (std::int64_t q = 0; q < args.run_count; ++q) {
+      const std::int8_t* w = tile.panel + args.runs[q].weight * kNr;
+      std::int64_t at = args.runs[q].source;
+      const std::int64_t end = at + args.runs[q].count / 4 * 4;
+      for (; at < end; at += 4, w += 4 * kNr) {
+        multiply_add<Rows>(
+            acc, [&](int r) { return load_4(anchors[r] + at); }, w);
+      }
     }
 
 // Pins the accumulators to registers (gemm_tiles.h).
@@ -101,7 +130,7 @@ struct Kernel {
       const auto mask = static_cast<__mmask16>(left >= 16 ? 0xFFFF : (1 << left) - 1);
 #pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) {
-        store(c + r * c_stride + 16 * v, mask, acc[r][v], e, tile.first + 16 * v);
+        store(c, tile.c(r) + 16 * v, mask, acc[r][v], e, tile.first + 16 * v);
       }
     }
   }
@@ -109,12 +138,12 @@ struct Kernel {
 
 }  // namespace
 
-void u8s8_gemm_6x64_avx512vnni(const GemmArgs& args, std::uint8_t* c, std::ptrdiff_t c_stride) {
-  for_each_tile<Kernel>(args, c, c_stride);
+void u8s8_gemm_6x64_avx512vnni(const GemmArgs& args, std::uint8_t* c) {
+  for_each_tile<Kernel>(args, c);
 }
 
-void u8s8_gemm_6x64_avx512vnni(const GemmArgs& args, std::int32_t* c, std::ptrdiff_t c_stride) {
-  for_each_tile<Kernel>(args, c, c_stride);
+void u8s8_gemm_6x64_avx512vnni(const GemmArgs& args, std::int32_t* c) {
+  for_each_tile<Kernel>(args, c);
 }
 
 }  // namespace octet::kernels

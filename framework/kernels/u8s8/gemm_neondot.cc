@@ -4,9 +4,8 @@
 
 // 4 x 16 tile: 16 accumulators (4 per row), 4 registers of weights [4 columns][4 k], 4 of
 // activations (16 k of a row each, chosen by lane). sdot multiplies s8 by s8, so activations become
-// a - 128 by flipping their highest bit, and 128 * sum of w, which stands before the weights of
-// each panel, is added back. The sums are taken modulo 2^32, so the accumulator is the same to the
-// last bit.
+// a - 128 by flipping their highest bit: the kernel's activation_offset, which the caller's bias
+// makes up for.
 namespace octet::kernels {
 namespace {
 
@@ -30,40 +29,62 @@ int32x4_t requantize(int32x4_t acc, const Epilogue& e, std::int64_t column) {
   return vminq_s32(vmaxq_s32(y, vdupq_n_s32(e.clamp_min)), vdupq_n_s32(e.clamp_max));
 }
 
+// eq. (12) for 4 columns of codes in 32 bits.
+int32x4_t add_residual(int32x4_t a, int32x4_t b, const Residual& add) {
+  const int32x4_t half = vdupq_n_s32(add.params.offset + (1 << (add.params.shift - 1)));
+  const int32x4_t products =
+      vmlaq_n_s32(vmlaq_n_s32(half, a, add.params.multiplier_a), b, add.params.multiplier_b);
+  const int32x4_t sum = vshlq_s32(products, vdupq_n_s32(-add.params.shift));
+  const int32x4_t y = vaddq_s32(sum, vdupq_n_s32(add.zero_point));
+  return vminq_s32(vmaxq_s32(y, vdupq_n_s32(add.clamp_min)), vdupq_n_s32(add.clamp_max));
+}
+
+uint8x16_t load_codes(const std::uint8_t* from, std::int64_t columns) {
+  if (columns == 16) return vld1q_u8(from);
+  std::uint8_t all[16] = {};
+  for (std::int64_t j = 0; j < columns; ++j) all[j] = from[j];
+  return vld1q_u8(all);
+}
+
 // Stores the first `columns` of 16 accumulators.
-void store(std::int32_t* c, const int32x4_t (&acc)[4], const Epilogue&, std::int64_t,
-           std::int64_t columns) {
-  if (columns == 16) {
-#pragma GCC unroll 8
-    for (int v = 0; v < 4; ++v) vst1q_s32(c + 4 * v, acc[v]);
-    return;
-  }
+void store(std::int32_t* c, std::ptrdiff_t at, const int32x4_t (&acc)[4], const Epilogue&,
+           std::int64_t, std::int64_t columns) {
   std::int32_t all[16];
 #pragma GCC unroll 8
   for (int v = 0; v < 4; ++v) vst1q_s32(all + 4 * v, acc[v]);
-  for (std::int64_t j = 0; j < columns; ++j) c[j] = all[j];
+  for (std::int64_t j = 0; j < columns; ++j) c[at + j] = all[j];
 }
 
-void store(std::uint8_t* c, const int32x4_t (&acc)[4], const Epilogue& e, std::int64_t column,
-           std::int64_t columns) {
+void store(std::uint8_t* c, std::ptrdiff_t at, const int32x4_t (&acc)[4], const Epilogue& e,
+           std::int64_t column, std::int64_t columns) {
+  int32x4_t y[4];
+#pragma GCC unroll 8
+  for (int v = 0; v < 4; ++v) y[v] = requantize(acc[v], e, column + 4 * v);
+  if (e.residual.codes != nullptr) {
+    const uint8x16_t b = load_codes(e.residual.codes + at, columns);
+    const uint16x8_t low = vmovl_u8(vget_low_u8(b)), high = vmovl_high_u8(b);
+    const uint32x4_t wide[4] = {vmovl_u16(vget_low_u16(low)), vmovl_high_u16(low),
+                                vmovl_u16(vget_low_u16(high)), vmovl_high_u16(high)};
+#pragma GCC unroll 8
+    for (int v = 0; v < 4; ++v)
+      y[v] = add_residual(y[v], vreinterpretq_s32_u32(wide[v]), e.residual);
+  }
   int16x4_t words[4];
 #pragma GCC unroll 8
-  for (int v = 0; v < 4; ++v) words[v] = vmovn_s32(requantize(acc[v], e, column + 4 * v));
+  for (int v = 0; v < 4; ++v) words[v] = vmovn_s32(y[v]);
   const uint8x16_t codes = vcombine_u8(vqmovun_s16(vcombine_s16(words[0], words[1])),
                                        vqmovun_s16(vcombine_s16(words[2], words[3])));
   if (columns == 16) {
-    vst1q_u8(c, codes);
+    vst1q_u8(c + at, codes);
     return;
   }
   std::uint8_t all[16];
   vst1q_u8(all, codes);
-  for (std::int64_t j = 0; j < columns; ++j) c[j] = all[j];
+  for (std::int64_t j = 0; j < columns; ++j) c[at + j] = all[j];
 }
 
 struct Kernel {
   static constexpr std::int64_t kMr = 4, kNr = 16;
-
-  static std::int64_t panel_bytes(std::int64_t k) { return 4 * kNr + (k + 3) / 4 * 4 * kNr; }
 
   // Four k of all columns, which are lane `Lane` of the activations.
   template <int Lane, int Rows>
@@ -81,38 +102,40 @@ struct Kernel {
   }
 
   template <int Rows, class C>
-  static void run(const Tile& tile, C* c, std::ptrdiff_t c_stride) {
-    const Epilogue& e = *tile.epilogue;
-    const auto* sums = static_cast<const std::int32_t*>(tile.panel);
+  static void run(const Tile& tile, C* c) {
+    const GemmArgs& args = tile.args;
     int32x4_t acc[Rows][4];
 #pragma GCC unroll 8
     for (int v = 0; v < 4; ++v) {
-      const int32x4_t start =
-          vaddq_s32(vld1q_s32(e.bias + tile.first + 4 * v), vld1q_s32(sums + 4 * v));
+      const int32x4_t bias = vld1q_s32(args.epilogue.bias + tile.first + 4 * v);
 #pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r) acc[r][v] = start;
+      for (int r = 0; r < Rows; ++r) acc[r][v] = bias;
     }
 
-    const auto* w = reinterpret_cast<const std::int8_t*>(sums + kNr);
-    const std::uint8_t* a = tile.a;
+    const std::uint8_t* anchors[Rows];
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r) anchors[r] = tile.a(r);
     int8x16_t codes[Rows];
-    std::int64_t p = tile.k;
-    for (; p >= 16; p -= 16, a += 16, w += 16 * kNr) {
+    for (std::int64_t q = 0; q < args.run_count; ++q) {
+      const std::int8_t* w = tile.panel + args.runs[q].weight * kNr;
+      std::int64_t at = args.runs[q].source, p = args.runs[q].count;
+      for (; p >= 16; p -= 16, at += 16, w += 16 * kNr) {
 #pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r) codes[r] = signed_codes(vld1q_u8(a + r * tile.a_stride));
-      multiply_add<0, Rows>(acc, codes, w);
-      multiply_add<1, Rows>(acc, codes, w + 4 * kNr);
-      multiply_add<2, Rows>(acc, codes, w + 8 * kNr);
-      multiply_add<3, Rows>(acc, codes, w + 12 * kNr);
-    }
-    for (; p > 0; p -= 4, a += 4, w += 4 * kNr) {
-#pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r) {
-        const std::uint8_t* row = a + r * tile.a_stride;
-        const std::int32_t word = p >= 4 ? load_4(row) : load_tail(row, p);
-        codes[r] = signed_codes(vreinterpretq_u8_s32(vdupq_n_s32(word)));
+        for (int r = 0; r < Rows; ++r) codes[r] = signed_codes(vld1q_u8(anchors[r] + at));
+        multiply_add<0, Rows>(acc, codes, w);
+        multiply_add<1, Rows>(acc, codes, w + 4 * kNr);
+        multiply_add<2, Rows>(acc, codes, w + 8 * kNr);
+        multiply_add<3, Rows>(acc, codes, w + 12 * kNr);
       }
-      multiply_add<0, Rows>(acc, codes, w);
+      for (; p > 0; p -= 4, at += 4, w += 4 * kNr) {
+#pragma GCC unroll 8
+        for (int r = 0; r < Rows; ++r) {
+          const std::uint8_t* a = anchors[r] + at;
+          const std::int32_t word = p >= 4 ? load_4(a) : load_tail(a, p);
+          codes[r] = signed_codes(vreinterpretq_u8_s32(vdupq_n_s32(word)));
+        }
+        multiply_add<0, Rows>(acc, codes, w);
+      }
     }
 
     // Pins the accumulators to registers (gemm_tiles.h).
@@ -123,19 +146,19 @@ struct Kernel {
     }
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
-      store(c + r * c_stride, acc[r], e, tile.first, tile.columns);
+      store(c, tile.c(r), acc[r], args.epilogue, tile.first, tile.columns);
     }
   }
 };
 
 }  // namespace
 
-void u8s8_gemm_4x16_neondot(const GemmArgs& args, std::uint8_t* c, std::ptrdiff_t c_stride) {
-  for_each_tile<Kernel>(args, c, c_stride);
+void u8s8_gemm_4x16_neondot(const GemmArgs& args, std::uint8_t* c) {
+  for_each_tile<Kernel>(args, c);
 }
 
-void u8s8_gemm_4x16_neondot(const GemmArgs& args, std::int32_t* c, std::ptrdiff_t c_stride) {
-  for_each_tile<Kernel>(args, c, c_stride);
+void u8s8_gemm_4x16_neondot(const GemmArgs& args, std::int32_t* c) {
+  for_each_tile<Kernel>(args, c);
 }
 
 }  // namespace octet::kernels

@@ -6,29 +6,39 @@ namespace octet::kernels {
 namespace {
 
 std::int32_t accumulate(const GemmArgs& args, std::int64_t i, std::int64_t j) {
-  const std::uint8_t* a = args.a + i * args.a_stride;
-  const auto* w = static_cast<const std::int8_t*>(args.packed_w) + j * args.k;
+  const std::uint8_t* a = args.a + args.a_rows[i];
+  const auto* w = static_cast<const std::int8_t*>(args.packed_w) + j * args.panel_k;
   std::int32_t acc = args.epilogue.bias[j];
-  for (std::int64_t p = 0; p < args.k; ++p) acc += a[p] * w[p];
+  for (std::int64_t q = 0; q < args.run_count; ++q) {
+    const TapRun run = args.runs[q];
+    for (std::int64_t p = 0; p < run.count; ++p) acc += a[run.source + p] * w[run.weight + p];
+  }
   return acc;
 }
 
 }  // namespace
 
-void u8s8_gemm_1x1_scalar(const GemmArgs& args, std::uint8_t* c, std::ptrdiff_t c_stride) {
+void u8s8_gemm_1x1_scalar(const GemmArgs& args, std::uint8_t* c) {
   const Epilogue& e = args.epilogue;
+  const Residual& add = e.residual;
   for (std::int64_t i = 0; i < args.m; ++i) {
+    const std::ptrdiff_t row = args.c_rows[i];
     for (std::int64_t j = 0; j < args.n; ++j) {
       const Requant requant{e.multiplier[j], e.shift[j]};
-      c[i * c_stride + j] = static_cast<std::uint8_t>(
-          requantize_one(accumulate(args, i, j), requant, e.zero_point, e.clamp_min, e.clamp_max));
+      std::int32_t code =
+          requantize_one(accumulate(args, i, j), requant, e.zero_point, e.clamp_min, e.clamp_max);
+      if (add.codes != nullptr) {
+        code = add_one(code, add.codes[row + j], add.params, add.zero_point, add.clamp_min,
+                       add.clamp_max);
+      }
+      c[row + j] = static_cast<std::uint8_t>(code);
     }
   }
 }
 
-void u8s8_gemm_1x1_scalar(const GemmArgs& args, std::int32_t* c, std::ptrdiff_t c_stride) {
+void u8s8_gemm_1x1_scalar(const GemmArgs& args, std::int32_t* c) {
   for (std::int64_t i = 0; i < args.m; ++i) {
-    for (std::int64_t j = 0; j < args.n; ++j) c[i * c_stride + j] = accumulate(args, i, j);
+    for (std::int64_t j = 0; j < args.n; ++j) c[args.c_rows[i] + j] = accumulate(args, i, j);
   }
 }
 

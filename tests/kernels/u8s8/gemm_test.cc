@@ -17,8 +17,8 @@ namespace octet::kernels {
 
 #if defined(__x86_64__)
 // gemm_avxvnni.cc, compiled with the EVEX form of its instruction (tests/CMakeLists.txt).
-void u8s8_gemm_6x16_avxvnni_as_avx512vl(const GemmArgs&, std::uint8_t*, std::ptrdiff_t);
-void u8s8_gemm_6x16_avxvnni_as_avx512vl(const GemmArgs&, std::int32_t*, std::ptrdiff_t);
+void u8s8_gemm_6x16_avxvnni_as_avx512vl(const GemmArgs&, std::uint8_t*);
+void u8s8_gemm_6x16_avxvnni_as_avx512vl(const GemmArgs&, std::int32_t*);
 #endif
 
 namespace {
@@ -42,17 +42,14 @@ GuardedBuffer<std::int32_t> padded(const std::vector<std::int32_t>& values, std:
 
 // Says where c differs from `expected` or was written outside of its rows; "" if nowhere.
 template <class C>
-std::string difference(const Problem& p, const GuardedBuffer<C>& c, C canary,
+std::string difference(const Problem& p, const GuardedBuffer<C>& c, const std::vector<C>& before,
                        const std::vector<C>& expected) {
-  const std::int64_t stride = p.n + p.c_gap;
+  std::vector<C> want = before;
+  for (std::int64_t i = 0; i < p.m; ++i) {
+    std::copy_n(expected.begin() + i * p.n, p.n, want.begin() + p.place(i) * (p.n + p.c_gap));
+  }
   for (std::size_t x = 0; x < c.size(); ++x) {
-    const std::int64_t i = static_cast<std::int64_t>(x) / stride;
-    const std::int64_t j = static_cast<std::int64_t>(x) % stride;
-    const C want = j < p.n ? expected[static_cast<std::size_t>(i * p.n + j)] : canary;
-    if (c[x] != want) {
-      return message(j < p.n ? "c[" : "outside of c: [", i, ", ", j, "] is ", +c[x], ", expected ",
-                     +want);
-    }
+    if (c[x] != want[x]) return message("c[", x, "] is ", +c[x], ", expected ", +want[x]);
   }
   return "";
 }
@@ -62,43 +59,109 @@ std::string difference(const Problem& p, const GuardedBuffer<C>& c, C canary,
 std::string run(const GemmKernel& kernel, const Problem& p, const std::uint8_t* a,
                 std::ptrdiff_t a_stride) {
   const FaultReport report("touched a guard page: " + describe(kernel, p));
-  GuardedBuffer<std::byte> packed(packed_weight_bytes(kernel, p.n, p.k), p.guard);
-  pack_weights(kernel, p.w.data(), p.n, p.k, packed.data());
+  const PackedK k(kernel, p.k, p.piece_size());
+  GuardedBuffer<std::byte> packed((packed_weight_bytes(kernel, p.n, k) + 63) / 64 * 64, p.guard);
+  pack_weights(kernel, p.w.data(), p.n, k, packed.data());
   const auto channels = static_cast<std::size_t>((p.n + kernel.nr - 1) / kernel.nr * kernel.nr);
-  const auto bias = padded(p.bias, channels), multiplier = padded(p.multiplier, channels),
-             shift = padded(p.shift, channels);
-  const bool unshifted = std::all_of(p.shift.begin(), p.shift.end(), [](int s) { return s == 0; });
-  const GemmArgs args{p.m,
-                      p.n,
-                      p.k,
-                      a,
-                      a_stride,
-                      packed.data(),
-                      {bias.data(), multiplier.data(), shift.data(), unshifted, p.zero_point,
-                       p.clamp_min, p.clamp_max}};
+  const std::vector<TapRun> runs = runs_of(p, k);
+  auto bias = padded(p.bias, channels);
+  for (std::int64_t j = 0; j < p.n; ++j) {  // what the offset takes away, modulo 2^32
+    std::uint32_t sum = 0;
+    for (std::int64_t x = 0; x < p.k; ++x) {
+      if (p.present(x / k.piece)) sum += static_cast<std::uint32_t>(p.w[j * p.k + x]);
+    }
+    auto& to = bias[static_cast<std::size_t>(j)];
+    to = static_cast<std::int32_t>(static_cast<std::uint32_t>(to) +
+                                   static_cast<std::uint32_t>(kernel.activation_offset) * sum);
+  }
+  const auto multiplier = padded(p.multiplier, channels), shift = padded(p.shift, channels);
   const std::int64_t stride = p.n + p.c_gap;
+  std::vector<std::ptrdiff_t> a_rows, c_rows;
+  for (std::int64_t i = 0; i < p.m; ++i) {
+    a_rows.push_back(p.place(i) * a_stride);
+    c_rows.push_back(p.place(i) * stride);
+  }
+  const std::size_t scratch_bytes = gemm_scratch_bytes(kernel, p.m, k.panel_k());
+  GuardedBuffer<std::byte> scratch((scratch_bytes + 63) / 64 * 64, Guard::kAfter);
+
+  GemmArgs args;
+  args.m = p.m;
+  args.n = p.n;
+  args.a = a;
+  args.a_rows = a_rows.data();
+  args.runs = runs.data();
+  args.run_count = static_cast<std::int64_t>(runs.size());
+  args.packed_w = packed.data();
+  args.panel_k = k.panel_k();
+  args.c_rows = c_rows.data();
+  args.scratch = scratch.data();
+  Epilogue& e = args.epilogue;
+  e.bias = bias.data();
+  e.multiplier = multiplier.data();
+  e.shift = shift.data();
+  e.all_shifts_zero = std::all_of(p.shift.begin(), p.shift.end(), [](int s) { return s == 0; });
+  e.small_multipliers =
+      e.all_shifts_zero && std::all_of(p.multiplier.begin(), p.multiplier.end(),
+                                       [](std::int32_t m) { return m < 1 << 30; });
+  e.zero_point = p.zero_point;
+  e.clamp_min = p.clamp_min;
+  e.clamp_max = p.clamp_max;
+
   const auto size = static_cast<std::size_t>((p.m - 1) * stride + p.n);
   const std::vector<std::int32_t> acc = accumulators(p);
-
+  const std::vector<std::int32_t> before_32(size, 0x5A5A5A5A);
   GuardedBuffer<std::int32_t> c32(size, p.guard);
-  std::fill(c32.begin(), c32.end(), 0x5A5A5A5A);
-  kernel.gemm_s32(args, c32.data(), stride);
-  const std::string s32 = difference<std::int32_t>(p, c32, 0x5A5A5A5A, acc);
+  std::copy(before_32.begin(), before_32.end(), c32.begin());
+  kernel.gemm_s32(args, c32.data());
+  const std::string s32 = difference<std::int32_t>(p, c32, before_32, acc);
   if (!s32.empty()) return "s32 " + s32 + " in " + describe(kernel, p);
 
-  GuardedBuffer<std::uint8_t> c8(size, p.guard);
-  std::fill(c8.begin(), c8.end(), std::uint8_t{0x5A});
-  kernel.gemm_u8(args, c8.data(), stride);
-  const std::string u8 = difference<std::uint8_t>(p, c8, 0x5A, codes_of(p, acc));
-  return u8.empty() ? "" : "u8 " + u8 + " in " + describe(kernel, p);
+  if (kernel.copied_bytes == 2) {  // the same rows, widened already
+    std::vector<std::int16_t> wide(
+        static_cast<std::size_t>((p.m - 1) * a_stride + p.row_bytes() + 1));
+    for (const std::ptrdiff_t row : a_rows) std::copy_n(a + row, p.row_bytes(), wide.begin() + row);
+    GemmArgs wide_args = args;
+    wide_args.a = nullptr;
+    wide_args.wide_a = wide.data();
+    std::copy(before_32.begin(), before_32.end(), c32.begin());
+    kernel.gemm_s32(wide_args, c32.data());
+    const std::string in_place = difference<std::int32_t>(p, c32, before_32, acc);
+    if (!in_place.empty()) return "wide s32 " + in_place + " in " + describe(kernel, p);
+  }
+
+  // The residual is in a buffer of its own, then in c itself.
+  std::vector<std::uint8_t> before(size, 0x5A);
+  if (p.add) {
+    for (std::int64_t i = 0; i < p.m; ++i) {
+      std::copy_n(p.b.begin() + i * p.n, p.n, before.begin() + p.place(i) * stride);
+    }
+  }
+  GuardedBuffer<std::uint8_t> b(size, p.guard), c8(size, p.guard);
+  std::copy(before.begin(), before.end(), b.begin());
+  for (const bool in_place : {false, true}) {
+    if (in_place && !p.add) break;
+    std::copy(before.begin(), before.end(), c8.begin());
+    if (p.add) {
+      e.residual = p.residual;
+      e.residual.codes = in_place ? c8.data() : b.data();
+    }
+    kernel.gemm_u8(args, c8.data());
+    const std::string u8 = difference<std::uint8_t>(p, c8, before, codes_of(p, acc));
+    if (!u8.empty()) return message("u8 ", u8, " in ", describe(kernel, p));
+  }
+  return "";
 }
 
 std::string run(const GemmKernel& kernel, const Problem& p) {
-  const std::int64_t stride = p.k + p.a_gap;
-  GuardedBuffer<std::uint8_t> a(static_cast<std::size_t>((p.m - 1) * stride + p.k), p.guard);
+  const std::int64_t stride = p.row_bytes() + p.a_gap, piece = p.piece_size();
+  GuardedBuffer<std::uint8_t> a(static_cast<std::size_t>((p.m - 1) * stride + p.row_bytes()),
+                                p.guard);
   std::fill(a.begin(), a.end(), std::uint8_t{0xEE});
   for (std::int64_t i = 0; i < p.m; ++i) {
-    std::copy_n(p.a.begin() + i * p.k, p.k, a.begin() + i * stride);
+    for (std::int64_t q = 0; q < p.pieces(); ++q) {
+      std::copy_n(p.a.begin() + i * p.k + q * piece, piece,
+                  a.begin() + p.place(i) * stride + q * (piece + p.gap));
+    }
   }
   return run(kernel, p, a.data(), stride);
 }
@@ -129,13 +192,15 @@ void test_epilogue(const GemmKernel& kernel) {
   if (skipped(kernel)) return;
   Rng rng(kSeed, RngPurpose::kTest, 1);
   int inside = 0;
-  for (int shift = 0; shift <= 30; ++shift) {
+  for (int shift = -1; shift <= 30; ++shift) {  // -1: 0, and only small multipliers
+    const bool small = shift < 0;
     Problem p;
     p.m = kernel.mr + 1;
     p.weights = Weights::kRandom;
     p.a.assign(static_cast<std::size_t>(p.m), 255);
     const std::int32_t limit = shift > 0 ? 1 << (30 - shift) : 1 << 30;
-    for (const std::int32_t multiplier : {0, 1, 1 << 30, (1 << 30) + 12345, INT32_MAX}) {
+    for (std::int32_t multiplier : {0, 1, 1 << 30, (1 << 30) + 12345, INT32_MAX}) {
+      if (small) multiplier = std::min(multiplier, (1 << 30) - 1) >> rng.below(8);
       for (const std::int32_t acc : {INT32_MIN,  INT32_MIN + 1,
                                      -limit - 1, -limit,
                                      -limit + 1, -300,
@@ -148,7 +213,7 @@ void test_epilogue(const GemmKernel& kernel) {
                                      INT32_MAX,  static_cast<std::int32_t>(rng.next())}) {
         p.bias.push_back(acc);
         p.multiplier.push_back(multiplier);
-        p.shift.push_back(shift);
+        p.shift.push_back(std::max(shift, 0));
       }
     }
     // Unshifted channels beside shifted ones, and the other way round.
@@ -234,7 +299,7 @@ void test_longest_sum(const GemmKernel& kernel) {
   TEST_CASE("gemm: " #NAME " reads no byte behind a row") {                     \
     test_row_ends({#NAME, Isa::ISA, __VA_ARGS__, NAME, NAME});                  \
   }                                                                             \
-  TEST_CASE("gemm: " #NAME " is right across its blocks of rows") {             \
+  TEST_CASE("gemm: " #NAME " is right on many rows") {             \
     test_many_rows({#NAME, Isa::ISA, __VA_ARGS__, NAME, NAME});                 \
   }                                                                             \
   TEST_CASE("gemm: " #NAME " is exact on the longest sums that fit into int32") { \
@@ -243,7 +308,7 @@ void test_longest_sum(const GemmKernel& kernel) {
 // clang-format on
 #include "kernels/u8s8/kernels.inc"
 #if defined(__x86_64__)
-OCTET_GEMM_KERNEL(u8s8_gemm_6x16_avxvnni_as_avx512vl, kAvx512Vnni, 6, 16, 4, 1, 0)
+OCTET_GEMM_KERNEL(u8s8_gemm_6x16_avxvnni_as_avx512vl, kAvx512Vnni, 6, 16, 4, 0, 0)
 #endif
 #undef OCTET_GEMM_KERNEL
 
@@ -264,28 +329,19 @@ TEST_CASE("select_gemm: gives exactly the kernel that was asked for") {
 
 TEST_CASE("pack_weights: panels of nr columns, groups of kr, zeros in the tails") {
   const std::vector<std::int8_t> w = {1, 2, 3, 4, 5, 6, -7, -8, -9};  // [3, 3]
-  GemmKernel kernel{"test", Isa::kScalar, 1, 2, 2, 1, 0, nullptr, nullptr};
-  REQUIRE(packed_weight_bytes(kernel, 3, 3) == 16);
-  std::vector<std::int8_t> s8(16, 99);
-  pack_weights(kernel, w.data(), 3, 3, s8.data());
-  CHECK(s8 == std::vector<std::int8_t>{1, 2, 4, 5, 3, 0, 6, 0, -7, -8, 0, 0, -9, 0, 0, 0});
+  const GemmKernel kernel{"test", Isa::kScalar, 1, 2, 2, 0, 0, nullptr, nullptr};
+  const PackedK whole(kernel, 3, 3);
+  REQUIRE(packed_weight_bytes(kernel, 3, whole) == 16);
+  std::vector<std::int8_t> packed(16, 99);
+  pack_weights(kernel, w.data(), 3, whole, packed.data());
+  CHECK(packed == std::vector<std::int8_t>{1, 2, 4, 5, 3, 0, 6, 0, -7, -8, 0, 0, -9, 0, 0, 0});
 
-  kernel.weight_bytes = 2;
-  REQUIRE(packed_weight_bytes(kernel, 3, 3) == 32);
-  std::vector<std::int16_t> s16(16, 99);
-  pack_weights(kernel, w.data(), 3, 3, s16.data());
-  CHECK(s16 == std::vector<std::int16_t>{1, 2, 4, 5, 3, 0, 6, 0, -7, -8, 0, 0, -9, 0, 0, 0});
-
-  kernel.weight_bytes = 1;
-  kernel.activation_offset = 128;
-  REQUIRE(packed_weight_bytes(kernel, 3, 3) == 32);
-  std::vector<std::int32_t> with_sums(8, 99);
-  pack_weights(kernel, w.data(), 3, 3, with_sums.data());
-  CHECK(with_sums[0] == 128 * 6);
-  CHECK(with_sums[1] == 128 * 15);
-  CHECK(with_sums[4] == 128 * -24);
-  CHECK(with_sums[5] == 0);
-  CHECK(with_sums[2] == 0x05040201);
+  const PackedK pieces(kernel, 3, 1);
+  CHECK(pieces.panel_k() == 6);
+  REQUIRE(packed_weight_bytes(kernel, 2, pieces) == 12);
+  packed.assign(12, 99);
+  pack_weights(kernel, w.data(), 2, pieces, packed.data());
+  CHECK(packed == std::vector<std::int8_t>{1, 0, 4, 0, 2, 0, 5, 0, 3, 0, 6, 0});
 }
 
 }  // namespace octet::kernels

@@ -1,0 +1,256 @@
+#include "runtime/product_step.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/u8s8/depthwise.h"
+
+namespace octet {
+namespace {
+
+std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t round_up(std::int64_t a, std::int64_t to) { return divide_up(a, to) * to; }
+
+// Rows in one call of the kernel: their panels' worth of activations stays in the cache while all
+// panels of weights pass by. A panel is read from memory once per call, hence not too few.
+constexpr std::int64_t kBlockK = 96 * 1024;
+constexpr std::int64_t kMinRows = 24, kMaxRows = 96;
+
+// From so many rows on threads share rows, below they share output channels: a small map has so few
+// rows that each thread would read all weights for a handful of them.
+constexpr std::int64_t kShareRows = 192;
+
+// How the work of one run is cut. A function of the shape and the batch alone.
+struct Cut {
+  std::int64_t groups;  // of images: pixels of one class in all of them are tiles together
+  std::int64_t parts;   // of each group: its rows, or its panels of weights
+  bool by_panel;
+
+  Cut(const ConvShape& s, std::int64_t panels, bool copied, std::int64_t batch) {
+    const std::int64_t pixels = s.out_h * s.out_w;
+    const std::int64_t images = copied ? 1 : std::clamp<std::int64_t>(384 / pixels, 6, kMaxRows);
+    groups = divide_up(batch, images);
+    const std::int64_t rows = divide_up(batch, groups) * pixels;
+    by_panel = s.groups == 1 && panels > 1 && rows < kShareRows;
+    parts = by_panel ? panels : std::clamp<std::int64_t>(rows / 24, 1, divide_up(48, groups));
+  }
+};
+
+class ProductStep final : public Step {
+ public:
+  ProductStep(const PackedModel& model, std::size_t index, NodeIndex add)
+      : kernel_(*model.kernel), weights_(model.weights[index]) {
+    const ir::Graph& graph = model.graph;
+    const ir::Node& node = graph.nodes[index];
+    input_ = node.inputs[0];
+    output_ = node.output;
+    const ir::Value &x = graph.value(input_), &y = graph.value(output_);
+    input_zero_point_ = static_cast<std::uint8_t>(x.qparams.zero_point);
+    input_size_ = x.shape.numel();
+    output_size_ = y.shape.numel();
+    logits_ = y.dtype == DType::kI32;
+    epilogue_.zero_point = y.qparams.zero_point;
+    const auto clamp = [&](const auto& op) {
+      epilogue_.clamp_min = op.clamp_min;
+      epilogue_.clamp_max = op.clamp_max;
+    };
+    if (const auto* conv = std::get_if<ir::QConv2d>(&node.op)) {
+      clamp(*conv);
+    } else {
+      clamp(std::get<ir::QLinear>(node.op));
+    }
+    if (add >= 0) set_residual(graph, graph.nodes[static_cast<std::size_t>(add)]);
+
+    const std::int64_t panel_k = weights_.taps.packed.panel_k();
+    block_rows_ = std::clamp(kBlockK / panel_k / kernel_.mr * kernel_.mr, kMinRows, kMaxRows);
+    if (weights_.taps.copied) {
+      const ConvShape& s = weights_.taps.shape;
+      const std::int64_t element = std::max(kernel_.copied_bytes, 1);
+      copy_bytes_ = static_cast<std::size_t>(round_up((s.h * s.w * s.c + 1) * element, 64));
+    }
+    kernel_scratch_bytes_ = static_cast<std::size_t>(round_up(
+        static_cast<std::int64_t>(kernels::gemm_scratch_bytes(kernel_, block_rows_, panel_k)), 64));
+  }
+
+  std::int64_t items(std::int64_t batch) const noexcept override {
+    const Cut cut = cut_of(batch);
+    return cut.groups * cut.parts;
+  }
+
+  std::size_t scratch_bytes() const noexcept override {
+    return kernel_scratch_bytes_ + copy_bytes_ + 2 * kMaxRows * sizeof(std::ptrdiff_t);
+  }
+
+  void run(const Memory& memory, std::int64_t begin, std::int64_t end,
+           std::byte* scratch) const noexcept override {
+    const Cut cut = cut_of(memory.batch);
+    while (begin < end) {
+      const std::int64_t group = begin / cut.parts, first = begin % cut.parts;
+      const std::int64_t last = std::min(cut.parts, first + end - begin);
+      const Part part{cut, first, last};
+      const std::int64_t from = memory.batch * group / cut.groups;
+      const std::int64_t to = memory.batch * (group + 1) / cut.groups;
+      Source x{memory.codes(input_) + from * input_size_};
+      if (weights_.taps.copied) x = copy(x.codes, scratch + kernel_scratch_bytes_);
+      run_images(memory, x, from, to - from, part, scratch);
+      begin += last - first;
+    }
+  }
+
+ private:
+  // Parts [first, last) of the images' work.
+  struct Part {
+    const Cut& cut;
+    std::int64_t first, last;
+
+    std::pair<std::int64_t, std::int64_t> of(std::int64_t count) const {
+      return {count * first / cut.parts, count * last / cut.parts};
+    }
+  };
+
+  // What rows are read from: codes, or a copy of the kernel's own form.
+  struct Source {
+    const std::uint8_t* codes;
+    const std::int16_t* wide = nullptr;
+  };
+
+  Source copy(const std::uint8_t* image, std::byte* to) const noexcept {
+    const TapLists& taps = weights_.taps;
+    if (kernel_.copied_bytes == 0) {
+      auto* codes = reinterpret_cast<std::uint8_t*>(to);
+      copy_with_border(taps.shape, taps.border, image, input_zero_point_, codes);
+      return {codes};
+    }
+    auto* wide = reinterpret_cast<std::int16_t*>(to);
+    copy_with_border(taps.shape, taps.border, image, input_zero_point_, wide);
+    wide[taps.shape.h * taps.shape.w * taps.shape.c] = 0;  // may be read behind the last run
+    return {nullptr, wide};
+  }
+
+  Cut cut_of(std::int64_t batch) const {
+    const std::int64_t panels = weights_.taps.depthwise ? 1 : weights_.n_padded / kernel_.nr;
+    return {weights_.taps.shape, panels, weights_.taps.copied, batch};
+  }
+
+  // The add's operands may stand in either order: here the product is always the first.
+  void set_residual(const ir::Graph& graph, const ir::Node& add) {
+    const auto& op = std::get<ir::QAdd>(add.op);
+    const bool first = add.inputs[0] == output_;
+    residual_ = add.inputs[first ? 1 : 0];
+    output_ = add.output;
+    epilogue_.residual.params = op.params;
+    if (!first) {
+      std::swap(epilogue_.residual.params.multiplier_a, epilogue_.residual.params.multiplier_b);
+    }
+    epilogue_.residual.zero_point = graph.value(add.output).qparams.zero_point;
+    epilogue_.residual.clamp_min = op.clamp_min;
+    epilogue_.residual.clamp_max = op.clamp_max;
+  }
+
+  // x: the first image's source. The images' results begin at image `from` of the output.
+  void run_images(const Memory& memory, const Source& x, std::int64_t from, std::int64_t images,
+                  const Part& part, std::byte* scratch) const noexcept {
+    const TapLists& taps = weights_.taps;
+    const std::int64_t channels = taps.shape.c / taps.shape.groups;
+    std::int64_t first_column = 0, columns = weights_.n;
+    if (part.cut.by_panel) {
+      const auto [first, last] = part.of(weights_.n_padded / kernel_.nr);
+      first_column = first * kernel_.nr;
+      columns = std::min(last * kernel_.nr, weights_.n) - first_column;
+    }
+    auto* buffer = reinterpret_cast<std::ptrdiff_t*>(scratch + kernel_scratch_bytes_ + copy_bytes_);
+    for (const TapLists::Class& c : taps.classes) {
+      const std::int64_t rows = images * c.pixel_count;
+      auto [row, end] = part.cut.by_panel ? std::pair{std::int64_t{0}, rows} : part.of(rows);
+      for (std::int64_t blocks = divide_up(end - row, block_rows_); row < end; --blocks) {
+        const std::int64_t count =
+            std::min(end - row, round_up(divide_up(end - row, blocks), kernel_.mr));
+        const Rows block = rows_of(c, row, count, buffer);
+        row += count;
+        for (std::int64_t g = 0; g < taps.shape.groups; ++g) {
+          kernels::GemmArgs args = weights_.gemm_args(c, g, first_column, columns);
+          args.m = count;
+          args.a = x.codes == nullptr ? nullptr : x.codes + block.a + g * channels;
+          args.wide_a = x.wide;
+          args.a_rows = block.a_rows;
+          args.c_rows = block.c_rows;
+          args.scratch = scratch;
+          multiply(memory, args, from * output_size_ + block.c + g * weights_.n + first_column);
+        }
+      }
+    }
+  }
+
+  // Offsets of consecutive rows of a class: pixel by pixel, image by image.
+  struct Rows {
+    std::int64_t a, c;  // in front of all
+    const std::ptrdiff_t *a_rows, *c_rows;
+  };
+
+  // `buffer` is used where they are in several images.
+  Rows rows_of(const TapLists::Class& c, std::int64_t first, std::int64_t count,
+               std::ptrdiff_t* buffer) const noexcept {
+    const TapLists& taps = weights_.taps;
+    std::int64_t image = first / c.pixel_count, pixel = first % c.pixel_count;
+    const std::ptrdiff_t* anchors = taps.anchors.data() + c.first_pixel;
+    const std::ptrdiff_t* results = taps.results.data() + c.first_pixel;
+    if (pixel + count <= c.pixel_count) {
+      return {image * input_size_, image * output_size_, anchors + pixel, results + pixel};
+    }
+    std::ptrdiff_t *a_rows = buffer, *c_rows = buffer + kMaxRows;
+    for (std::int64_t i = 0; i < count; ++i) {
+      a_rows[i] = image * input_size_ + anchors[pixel];
+      c_rows[i] = image * output_size_ + results[pixel];
+      if (++pixel == c.pixel_count) {
+        pixel = 0;
+        ++image;
+      }
+    }
+    return {0, 0, a_rows, c_rows};
+  }
+
+  // One call of the kernel; `at` is the place of its first column in the output.
+  void multiply(const Memory& memory, kernels::GemmArgs& args, std::int64_t at) const noexcept {
+    kernels::Epilogue& e = args.epilogue;
+    if (logits_) {
+      auto* logits = reinterpret_cast<std::int32_t*>(memory.write(output_)) + at;
+      kernel_.gemm_s32(args, logits);
+      for (std::int64_t i = 0; i < args.m; ++i) {
+        for (std::int64_t j = 0; j < args.n; ++j) {  // eq. (10)
+          std::int32_t& logit = logits[args.c_rows[i] + j];
+          logit = requantize_to_s32(logit, {e.multiplier[j], e.shift[j]});
+        }
+      }
+      return;
+    }
+    e.zero_point = epilogue_.zero_point;
+    e.clamp_min = epilogue_.clamp_min;
+    e.clamp_max = epilogue_.clamp_max;
+    if (residual_ >= 0) {
+      e.residual = epilogue_.residual;
+      e.residual.codes = memory.codes(residual_) + at;
+    }
+    const kernels::GemmU8Function product =
+        weights_.taps.depthwise ? kernels::depthwise_u8 : kernel_.gemm_u8;
+    product(args, memory.codes_to_write(output_) + at);
+  }
+
+  const kernels::GemmKernel& kernel_;
+  const PackedWeights& weights_;
+  ir::ValueId input_ = -1, output_ = -1, residual_ = -1;
+  std::int64_t input_size_ = 0, output_size_ = 0;  // of one image
+  std::uint8_t input_zero_point_ = 0;
+  bool logits_ = false;
+  kernels::Epilogue epilogue_;  // clamps, zero points and the residual's parameters
+  std::int64_t block_rows_ = 0;
+  std::size_t kernel_scratch_bytes_ = 0, copy_bytes_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_product_step(const PackedModel& model, std::size_t node_index,
+                                        NodeIndex add) {
+  return std::make_unique<ProductStep>(model, node_index, add);
+}
+
+}  // namespace octet

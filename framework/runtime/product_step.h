@@ -1,0 +1,17 @@
+#pragma once
+
+#include <memory>
+
+#include "runtime/fusion.h"
+#include "runtime/step.h"
+
+namespace octet {
+
+// QConv2d and QLinear: rows that are tap lists (tap_lists.h) times packed weights.
+//   add: a QAdd that runs in the product's epilogue (fusion.h), -1 for none; then the step writes
+//   the
+//        add's output and not the node's
+std::unique_ptr<Step> make_product_step(const PackedModel& model, std::size_t node_index,
+                                        NodeIndex add);
+
+}  // namespace octet

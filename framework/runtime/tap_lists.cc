@@ -1,0 +1,92 @@
+#include "runtime/tap_lists.h"
+
+namespace octet {
+namespace {
+
+using kernels::PackedK;
+using kernels::TapAxis;
+using kernels::TapRange;
+using kernels::TapRun;
+
+// The different lists along an axis, and which one each output position has.
+struct AxisClasses {
+  std::vector<TapRange> ranges;  // source is that of the first position that has it
+  std::vector<std::size_t> of;
+
+  explicit AxisClasses(const TapAxis& axis) {
+    for (std::int64_t at = 0; at < axis.out_extent; ++at) {
+      const TapRange range = axis.forward(at);
+      std::size_t found = 0;
+      while (found < ranges.size() &&
+             (ranges[found].tap != range.tap || ranges[found].count != range.count)) {
+        ++found;
+      }
+      if (found == ranges.size()) ranges.push_back(range);
+      of.push_back(found);
+    }
+  }
+};
+
+}  // namespace
+
+TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked,
+                   std::int64_t out_channels)
+    : shape(asked) {
+  constexpr std::int64_t kFewChannels = 8;
+  depthwise = shape.groups > 1 && shape.groups == shape.c && out_channels == shape.c;
+  const std::int64_t channels = shape.c / shape.groups;
+  const bool unaligned = shape.padding > 0 && channels % kernel.kr != 0;
+  const bool few = kernel.copied_bytes > 0 && channels <= kFewChannels && shape.kernel_w > 1;
+  copied = shape.groups == 1 && (unaligned || few);
+  if (copied) {
+    border = shape.padding;
+    shape.h += 2 * border;
+    shape.w += 2 * border;
+    shape.padding = 0;
+  }
+  // In one group the taps of a kernel row are one stretch of memory; a group's are not.
+  const std::int64_t taps = shape.kernel_h * shape.kernel_w;
+  packed =
+      PackedK(kernel, taps * channels, shape.groups == 1 ? shape.kernel_w * channels : channels);
+
+  const TapAxis vertical{shape.h, shape.out_h, shape.kernel_h, shape.stride, shape.padding};
+  const TapAxis horizontal{shape.w, shape.out_w, shape.kernel_w, shape.stride, shape.padding};
+  const AxisClasses by_row(vertical), by_column(horizontal);
+  const std::int64_t line = shape.w * shape.c;
+  for (std::size_t v = 0; v < by_row.ranges.size(); ++v) {
+    for (std::size_t u = 0; u < by_column.ranges.size(); ++u) {
+      Class c{by_row.ranges[v], by_column.ranges[u]};
+      c.first_run = static_cast<std::int64_t>(runs.size());
+      for (std::int64_t row = 0; row < c.rows.count; ++row) {
+        const std::int64_t tap = (c.rows.tap + row) * shape.kernel_w + c.columns.tap;
+        if (shape.groups == 1) {
+          if (c.columns.count == 0) break;
+          runs.push_back({row * line,
+                          (c.rows.tap + row) * packed.padded_piece + c.columns.tap * channels,
+                          c.columns.count * channels});
+          continue;
+        }
+        for (std::int64_t i = 0; i < c.columns.count; ++i) {
+          runs.push_back({row * line + i * shape.c,
+                          depthwise ? tap + i : (tap + i) * packed.padded_piece, channels});
+        }
+      }
+      c.run_count = static_cast<std::int64_t>(runs.size()) - c.first_run;
+      c.first_pixel = static_cast<std::int64_t>(results.size());
+      for (std::int64_t y = 0; y < shape.out_h; ++y) {
+        if (by_row.of[static_cast<std::size_t>(y)] != v) continue;
+        for (std::int64_t x = 0; x < shape.out_w; ++x) {
+          if (by_column.of[static_cast<std::size_t>(x)] != u) continue;
+          const std::int64_t top = vertical.forward(y).source, left = horizontal.forward(x).source;
+          anchors.push_back(c.run_count == 0 ? 0 : top * line + left * shape.c);
+          results.push_back((y * shape.out_w + x) * out_channels);
+        }
+      }
+      c.pixel_count = static_cast<std::int64_t>(results.size()) - c.first_pixel;
+      classes.push_back(c);
+    }
+  }
+  if (depthwise) shape.groups = 1;
+}
+
+}  // namespace octet

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/tap_axis.h"
+#include "kernels/u8s8/gemm.h"
+
+namespace octet {
+
+// The geometry of a convolution over one image [h, w, c]. A linear layer is a 1x1 kernel on an
+// image of one pixel.
+struct ConvShape {
+  std::int64_t h = 1, w = 1, c = 1;
+  std::int64_t kernel_h = 1, kernel_w = 1;
+  std::int64_t stride = 1, padding = 0, groups = 1;
+  std::int64_t out_h = 1, out_w = 1;
+};
+
+// How each output pixel of a convolution finds its products: by a list of the taps that lie inside
+// the image, so that nothing is padded and no product with a padding zero is computed. Pixels with
+// one list are a class (at most 9 for a 3x3 kernel); a class has its own bias, in which its taps'
+// zero points are folded.
+//
+// Where the kernel takes k in groups and a pixel's channels are no whole number of them, a list
+// could not begin at each tap. Then the image is first copied with a border of its zero point, and
+// all pixels are one class. The same where channels are few and the kernel would copy each row's
+// short runs: then it is a copy of the kernel's own form.
+struct TapLists {
+  struct Class {
+    kernels::TapRange rows, columns;  // of taps, along each axis
+    std::int64_t first_run = 0, run_count = 0;
+    std::int64_t first_pixel = 0, pixel_count = 0;
+  };
+
+  TapLists() = default;
+  TapLists(const kernels::GemmKernel& kernel, const ConvShape& shape, std::int64_t out_channels);
+
+  std::span<const kernels::TapRun> runs_of(const Class& c) const {
+    return {runs.data() + c.first_run, static_cast<std::size_t>(c.run_count)};
+  }
+
+  // One output channel per input channel: kernels/u8s8/depthwise.h. Lists have a run per tap, and
+  // `shape` counts as one group.
+  bool depthwise = false;
+  bool copied = false;  // lists are over the image with its border
+  ConvShape shape;      // of the image that is read: with the border, then without padding
+  std::int64_t border = 0;
+  kernels::PackedK packed;  // of one group
+  std::vector<Class> classes;
+  std::vector<kernels::TapRun> runs;
+  // By pixel, class after class: where its list begins in the image, and where its result does in
+  // the output, both in elements.
+  std::vector<std::ptrdiff_t> anchors;
+  std::vector<std::ptrdiff_t> results;
+};
+
+// Copies image [h, w, c] to the middle of `to`, whose border is filled with `zero_point`.
+// T: std::uint8_t or std::int16_t
+template <class T>
+void copy_with_border(const ConvShape& bordered, std::int64_t border, const std::uint8_t* image,
+                      std::uint8_t zero_point, T* to) noexcept {
+  const std::int64_t line = bordered.w * bordered.c, edge = border * bordered.c;
+  const std::int64_t inside = line - 2 * edge;
+  // A line's right edge and the next one's left edge are one stretch.
+  to = std::fill_n(to, border * line + edge, T{zero_point});
+  for (std::int64_t y = 2 * border; y < bordered.h; ++y, image += inside) {
+    to = std::copy_n(image, inside, to);
+    to = std::fill_n(to, 2 * edge, T{zero_point});
+  }
+  std::fill_n(to, border * line - edge, T{zero_point});
+}
+
+}  // namespace octet
