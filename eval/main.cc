@@ -9,6 +9,7 @@
 #include "data/in_memory.h"
 #include "eval/evaluate_int8.h"
 #include "eval/evaluate_module.h"
+#include "eval/export_onnx.h"
 #include "eval/guarded_main.h"
 #include "eval/load_data.h"
 #include "eval/run_files.h"
@@ -32,6 +33,7 @@ struct Arguments {
   std::int64_t images = 0;  // 0: all
   std::string data;
   std::optional<double> require_top1;
+  OnnxRequest onnx;
 };
 
 cxxopts::Options make_options() {
@@ -51,6 +53,11 @@ cxxopts::Options make_options() {
   add("verify",
       "compare the twin with the integer engine in every tensor; exit code 3 if they differ");
   add("describe", "print the integer graph, one line per node");
+  add("export-onnx",
+      "write the integer model as an ONNX file in QDQ form; with --fp32, the float model",
+      cxxopts::value<std::string>(), "FILE");
+  add("onnx-preset", "qdq (uint8 activations; the default) or tensorrt (int8, symmetric)",
+      cxxopts::value<std::string>(), "NAME");
   add("json", "print the result as one JSON object (not of --describe)");
   add("isa",
       "scalar, avx2, avxvnni, avx512vnni or neondot (default: OCTET_ISA, or the best this CPU has)",
@@ -73,6 +80,15 @@ cxxopts::Options make_options() {
 
 constexpr char kExitCodes[] =
     "\nExit codes: 0 done; 1 an error; 2 wrong usage; 3 a required figure was missed.\n";
+
+void check_onnx_request(const Arguments& a) {
+  if (a.onnx.file.empty()) {
+    if (a.onnx.preset) throw UsageError("--onnx-preset needs --export-onnx FILE");
+  } else if (a.form != "int8" && a.form != "fp32") {
+    throw UsageError(message("--export-onnx writes the integer model, or with --fp32 the float ",
+                             "model; --", a.form, " has no ONNX form"));
+  }
+}
 
 Arguments read_arguments(const cxxopts::ParseResult& parsed) {
   Arguments a;
@@ -103,6 +119,11 @@ Arguments read_arguments(const cxxopts::ParseResult& parsed) {
     if (a.images < 1) throw UsageError(message("--images must be at least 1, got ", a.images));
   }
   if (parsed.count("data") > 0) a.data = parsed["data"].as<std::string>();
+  if (parsed.count("export-onnx") > 0) a.onnx.file = parsed["export-onnx"].as<std::string>();
+  if (parsed.count("onnx-preset") > 0) {
+    a.onnx.preset = onnx_preset_from_name(parsed["onnx-preset"].as<std::string>());
+  }
+  check_onnx_request(a);
   if (parsed.count("require-top1") > 0) a.require_top1 = parsed["require-top1"].as<double>();
   return a;
 }
@@ -215,12 +236,20 @@ int run(const Arguments& a) {
     std::cout << ir::to_text(*graph);
     return 0;
   }
+  if (!a.onnx.file.empty() && graph) {
+    export_int8_onnx(*graph, a.onnx);
+    return 0;
+  }
   const DatasetSplits data = test_data(a, files, graph);
   const EvaluateOptions options{.batch = a.batch, .threads = a.threads, .isa = a.isa};
   if (a.form == "int8")
     return report(a, files, evaluate_int8(*graph, *data.test, options), files.int8_file);
   if (!files.run) throw UsageError(message("--", a.form, " needs a run folder, not a model file"));
   if (a.form == "verify") return verify(a, files, *graph, data);
+  if (!a.onnx.file.empty()) {
+    export_float_onnx(files, data, a.onnx);
+    return 0;
+  }
   if (a.form == "fp32") {
     const auto model = load_float_model(files, data);
     return report(a, files, evaluate_float(*model, data.test, data.normalization, options),
