@@ -55,6 +55,7 @@ check() {
       if (from == "") next
       target = $0
       if ($0 ~ /<yaml-cpp/ && from != "io") verdict = "yaml-cpp stops at io"
+      else if ($0 ~ /<(onnx|google\/protobuf)\// && from != "onnx") verdict = "protobuf stops at onnx"
       else if ($0 ~ /<(cxxopts|doctest)/) verdict = "only programs and tests see that"
       else if (!sub(/^[^"]*"/, "", target)) next
       else {
@@ -90,6 +91,9 @@ try base wrong '"tensor/tensor.h"'
 try base wrong '"models/lenet.h"'
 try qat right '"kernels/u8s8/gemm.h"'
 try qat wrong '<yaml-cpp/yaml.h>'
+try io wrong '<onnx/onnx_pb.h>'
+try onnx right '<onnx/onnx_pb.h>'
+try onnx wrong '"qat/convert.h"'
 try nn wrong '"framework/runtime/executor.h"'
 
 .ci/sources.sh | grep -E '^(framework|models|datasets)/' | {

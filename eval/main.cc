@@ -12,6 +12,7 @@
 #include "eval/compare_models.h"
 #include "eval/evaluate_int8.h"
 #include "eval/evaluate_module.h"
+#include "eval/export_onnx.h"
 #include "eval/guarded_main.h"
 #include "eval/load_data.h"
 #include "eval/profile.h"
@@ -42,6 +43,7 @@ struct Arguments {
   std::string data;
   std::optional<double> require_top1;
   std::optional<ModelForm> compare;  // with this model; an empty path: the same
+  OnnxRequest onnx;
 };
 
 cxxopts::Options make_options() {
@@ -77,6 +79,11 @@ cxxopts::Options make_options() {
       "this CPU's peak");
   add("trace", "the same, and write one run as a Chrome trace (chrome://tracing, Perfetto)",
       cxxopts::value<std::string>(), "FILE");
+  add("export-onnx",
+      "write the integer model as an ONNX file in QDQ form; with --fp32, the float model",
+      cxxopts::value<std::string>(), "FILE");
+  add("onnx-preset", "qdq (uint8 activations; the default) or tensorrt (int8, symmetric)",
+      cxxopts::value<std::string>(), "NAME");
   add("json", "print the result as one JSON object (not of --describe)");
   add("isa",
       "scalar, avx2, avxvnni, avx512vnni or neondot (default: OCTET_ISA, or the best this CPU has)",
@@ -121,6 +128,18 @@ void read_classify_arguments(const cxxopts::ParseResult& parsed, Arguments& a) {
     if (parsed.count(option) == 0) continue;
     throw UsageError(message(
         "--", option, files ? " does not go with image files" : " needs image files to classify"));
+  }
+}
+
+void check_onnx_request(const Arguments& a) {
+  if (a.onnx.file.empty()) {
+    if (a.onnx.preset) throw UsageError("--onnx-preset needs --export-onnx FILE");
+  } else if (!a.image_files.empty() || a.compare) {
+    throw UsageError(message("--export-onnx writes a model, it goes with neither image files nor ",
+                             "--compare"));
+  } else if (a.form != "int8" && a.form != "fp32") {
+    throw UsageError(message("--export-onnx writes the integer model, or with --fp32 the float ",
+                             "model; --", a.form, " has no ONNX form"));
   }
 }
 
@@ -176,6 +195,11 @@ Arguments read_arguments(const cxxopts::ParseResult& parsed) {
     if (a.images < 1) throw UsageError(message("--images must be at least 1, got ", a.images));
   }
   if (parsed.count("data") > 0) a.data = parsed["data"].as<std::string>();
+  if (parsed.count("export-onnx") > 0) a.onnx.file = parsed["export-onnx"].as<std::string>();
+  if (parsed.count("onnx-preset") > 0) {
+    a.onnx.preset = onnx_preset_from_name(parsed["onnx-preset"].as<std::string>());
+  }
+  check_onnx_request(a);
   if (parsed.count("require-top1") > 0) a.require_top1 = parsed["require-top1"].as<double>();
   return a;
 }
@@ -317,12 +341,20 @@ int run(const Arguments& a) {
     std::cout << (a.json ? to_json(*graph, images).dump(2) + "\n" : to_text(*graph, images));
     return 0;
   }
+  if (!a.onnx.file.empty() && graph) {
+    export_int8_onnx(*graph, a.onnx);
+    return 0;
+  }
   const DatasetSplits data = test_data(a, files, graph);
   const EvaluateOptions options{.batch = a.batch, .threads = a.threads, .isa = a.isa};
   if (a.form == "int8")
     return report(a, files, evaluate_int8(*graph, *data.test, options), files.int8_file);
   if (!files.run) throw UsageError(message("--", a.form, " needs a run folder, not a model file"));
   if (a.form == "verify") return verify(a, files, *graph, data);
+  if (!a.onnx.file.empty()) {
+    export_float_onnx(files, data, a.onnx);
+    return 0;
+  }
   if (a.form == "fp32") {
     const auto model = load_float_model(files, data);
     return report(a, files, evaluate_float(*model, data.test, data.normalization, options),

@@ -1,6 +1,7 @@
 #include "eval/run_files.h"
 
 #include "base/error.h"
+#include "eval/onnx_model.h"
 #include "io/checkpoint.h"
 #include "io/weights.h"
 #include "models/registry.h"
@@ -45,6 +46,7 @@ RunFiles open_run(const fs::path& path) {
   }
   files.run = path;
   files.config = load_config(path / kConfigFile);
+  use_own_onnx_file(*files.config, path);
   files.int8_file = path / kInt8File;
   return files;
 }
@@ -57,6 +59,7 @@ std::vector<NamedTensor> state_tensors(const Module& model) {
 }
 
 std::unique_ptr<Module> build_model(const Config& config, const Dataset& dataset) {
+  if (is_onnx_model(config)) return build_onnx_model(config, dataset);
   return make_model(config.model.name,
                     {.image_shape = dataset.image_shape(),
                      .classes = static_cast<std::int64_t>(dataset.class_names().size()),

@@ -17,6 +17,7 @@ inline constexpr char kConfigFile[] = "config.yaml";
 inline constexpr char kSummaryFile[] = "summary.json";
 inline constexpr char kFp32File[] = "model_fp32.safetensors";
 inline constexpr char kInt8File[] = "model_int8.safetensors";
+inline constexpr char kOnnxFile[] = "model.onnx";  // the network, in a run of model.name: onnx
 
 // The newest folder in `runs` whose run has finished (has a summary.json). Throws UsageError if
 // there is none.
@@ -41,8 +42,10 @@ std::vector<NamedTensor> state_tensors(const Module& model);
 std::unique_ptr<Module> load_float_model(const RunFiles& files, const DatasetSplits& data);
 std::unique_ptr<Module> load_prepared_model(const RunFiles& files, const DatasetSplits& data);
 
-// The model a config describes, without values; prepared for quantization as the config says.
+// The model a config describes; values are still to come. With model.name: onnx it is the graph of
+// model.init_from. Throws UsageError if that graph does not fit the dataset.
 std::unique_ptr<Module> build_model(const Config& config, const Dataset& dataset);
+// Prepared for quantization as the config says.
 void prepare_model(Module& model, const Config& config, const Dataset& dataset);
 
 }  // namespace octet

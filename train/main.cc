@@ -70,6 +70,7 @@ std::string help_config() {
   };
   list("data.name", registered_datasets());
   list("model.name", registered_models());
+  text += " onnx (the network of the ONNX file model.init_from)";
   return text + "\n";
 }
 

@@ -14,6 +14,7 @@
 #include "data/normalize.h"
 #include "eval/evaluate_module.h"
 #include "eval/load_data.h"
+#include "eval/onnx_model.h"
 #include "eval/run_files.h"
 #include "io/checkpoint.h"
 #include "io/weights.h"
@@ -49,7 +50,7 @@ class Run {
         threads_(request.threads),
         stop_after_(request.stop_after),
         data_(load_or_fetch(config_.data.name, config_.data.root, config_.data.image_shape)),
-        model_(make_initial_model()),
+        model_(make_initial_model(request)),
         lock_(request.resume
                   ? request.folder.string()
                   : create_run_folder("runs", config_.run.name, request.folder, to_yaml(config_))
@@ -58,7 +59,11 @@ class Run {
         random_split(data_.train, config_.data.validation_size, config_.run.seed);
     progress_.line(message("octet: run folder ", lock_.folder(), ", ", threads_, " threads, ",
                            name_of(process_isa())));
-    if (request.resume) restore();
+    if (request.resume) {
+      restore();
+    } else {
+      keep_onnx_file(config_, lock_.folder());
+    }
     metrics_ = std::make_unique<MetricsLog>(lock_.folder(), state_.metrics_bytes);
     write_meta();
   }
@@ -78,13 +83,16 @@ class Run {
   }
 
  private:
-  std::unique_ptr<Module> make_initial_model() const {
-    check_request(config_, *data_.train);
-    std::unique_ptr<Module> model = build_model(config_, *data_.train);
-    initialize(*model, config_.run.seed);
-    if (!config_.model.init_from.empty()) {
-      copy_weights(load_weights(config_.model.init_from), state_tensors(*model),
-                   config_.model.init_from);
+  std::unique_ptr<Module> make_initial_model(const TrainRequest& request) const {
+    Config config = config_;
+    if (request.resume) use_own_onnx_file(config, request.folder);
+    check_onnx_input(config, data_);
+    check_request(config, *data_.train);
+    std::unique_ptr<Module> model = build_model(config, *data_.train);
+    initialize(*model, config.run.seed);
+    if (!config.model.init_from.empty()) {
+      copy_weights(initial_weights(config, *data_.train), state_tensors(*model),
+                   config.model.init_from);
     }
     return model;
   }
@@ -270,7 +278,9 @@ class Run {
     start_phase(config_.quantize.method == Method::kNone ? "done" : "quantize");
     if (config_.quantize.method != Method::kNone) {
       prepare_model(*model_, config_, *train_);
-      log_between_epochs("calibrate", "observers calibrated", calibrate());
+      const std::int64_t batches = calibrate();
+      restore_file_quantization();
+      log_between_epochs("calibrate", "observers calibrated", batches);
     }
     if (config_.quantize.method == Method::kPtq) start_phase("done");
     save();
@@ -296,6 +306,16 @@ class Run {
         std::min<std::int64_t>(config_.quantize.calibration_batches, loader.batches());
     for (std::int64_t b = 0; b < batches; ++b) (*model_)(loader.batch(0, b).images);
     return batches;
+  }
+
+  void restore_file_quantization() {
+    Config config = config_;
+    use_own_onnx_file(config, lock_.folder());
+    const int layers = restore_onnx_quantization(*model_, config, *train_);
+    if (layers > 0) {
+      progress_.line(message("scales and zero points of ", layers, " layers are those of ",
+                             config_.model.init_from));
+    }
   }
 
   FitResult quantize() {

@@ -97,7 +97,7 @@ struct ModelConfig {
     v("zero_init_residual", c.zero_init_residual, {},
       "ResNet: the last gamma of each block starts at 0, each block as its shortcut");
     v("init_from", c.init_from, {},
-      "start from this checkpoint or .safetensors file; empty: random");
+      "start from this checkpoint, .safetensors or .onnx file; empty: random");
   }
   bool operator==(const ModelConfig&) const = default;
 };

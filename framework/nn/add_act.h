@@ -12,6 +12,7 @@ class AddAct final : public Leaf {
     Act act = Act::kRelu;
   };
   explicit AddAct(Options options) : o_(options) {}
+  const Options& options() const { return o_; }
   ir::ValueId lower(Lowering& lowering) const override;
 
  private:

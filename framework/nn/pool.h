@@ -24,6 +24,7 @@ class AvgPool2d final : public Leaf {
  public:
   using Options = Pool2dOptions;
   explicit AvgPool2d(Options options) : o_(options) {}
+  const Options& options() const { return o_; }
   ir::ValueId lower(Lowering& lowering) const override;
 
  private:

@@ -1,0 +1,75 @@
+#include "eval/onnx_model.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "data/normalize.h"
+#include "eval/run_files.h"
+#include "file/atomic_write.h"
+#include "file/read_file.h"
+#include "io/weights.h"
+#include "onnx/import.h"
+
+namespace octet {
+namespace fs = std::filesystem;
+namespace {
+
+bool is_onnx_file(const std::string& path) { return fs::path(path).extension() == ".onnx"; }
+
+}  // namespace
+
+bool is_onnx_model(const Config& config) { return config.model.name == kOnnxModelName; }
+
+std::unique_ptr<Module> build_onnx_model(const Config& config, const Dataset& dataset) {
+  const std::string& path = config.model.init_from;
+  if (!is_onnx_file(path)) {
+    throw UsageError(
+        message("model.name: onnx takes its network from model.init_from, which must "
+                "be an .onnx file, got \"",
+                path, "\""));
+  }
+  OnnxModel imported = import_onnx(path, dataset.image_shape());
+  const auto classes = static_cast<std::int64_t>(dataset.class_names().size());
+  if (imported.classes != classes) {
+    throw UsageError(message("model.init_from: ", path, " tells ", imported.classes,
+                             " classes apart, the dataset has ", classes));
+  }
+  return std::move(imported.model);
+}
+
+std::vector<NamedTensor> initial_weights(const Config& config, const Dataset& dataset) {
+  const std::string& path = config.model.init_from;
+  if (!is_onnx_file(path)) return load_weights(path);
+  return state_tensors(*import_onnx(path, dataset.image_shape()).model);
+}
+
+int restore_onnx_quantization(Module& prepared, const Config& config, const Dataset& dataset) {
+  if (!is_onnx_file(config.model.init_from) || config.train.epochs > 0) return 0;
+  const OnnxModel imported = import_onnx(config.model.init_from, dataset.image_shape());
+  apply_quantization(prepared, imported.quantization);
+  return static_cast<int>(imported.quantization.size());
+}
+
+void keep_onnx_file(const Config& config, const fs::path& folder) {
+  if (!is_onnx_model(config)) return;
+  atomic_write(folder / kOnnxFile, read_file(config.model.init_from));
+}
+
+void use_own_onnx_file(Config& config, const fs::path& folder) {
+  if (is_onnx_model(config) && fs::exists(folder / kOnnxFile)) {
+    config.model.init_from = folder / kOnnxFile;
+  }
+}
+
+void check_onnx_input(const Config& config, const DatasetSplits& data) {
+  if (!is_onnx_file(config.model.init_from)) return;
+  const OnnxModel imported = import_onnx(config.model.init_from, data.train->image_shape());
+  const QParams ours = input_qparams(data.normalization);
+  if (!imported.pixels || *imported.pixels == ours) return;
+  throw UsageError(message("model.init_from: ", config.model.init_from, " takes a pixel p as ",
+                           imported.pixels->scale, " (p - ", imported.pixels->zero_point,
+                           "), the dataset normalizes it to ", ours.scale, " (p - ",
+                           ours.zero_point, ")"));
+}
+
+}  // namespace octet

@@ -1,0 +1,88 @@
+#include "onnx/import.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "file/printable.h"
+#include "file/read_file.h"
+#include "onnx/importer.h"
+
+namespace octet {
+namespace {
+
+constexpr std::uint64_t kMaxOnnxBytes = (std::uint64_t{1} << 31) - 1;
+
+OnnxModel make(std::span<const std::byte> bytes, const Shape& image_shape) {
+  const OnnxGraph graph = read_onnx_graph(bytes);
+  Importer importer(graph, image_shape);
+  importer.run();
+  OnnxModel result{.model = nullptr,
+                   .image_shape = importer.image_shape(),
+                   .classes = importer.classes(),
+                   .quantization = {},
+                   .pixels = importer.pixels()};
+  for (const LayerSpec& layer : importer.layers()) {
+    if (layer.weight_scale.empty() && !layer.activation) continue;
+    result.quantization.push_back({layer.name, layer.weight_scale, layer.activation});
+  }
+  result.model = build_imported_model(std::move(importer.layers()));
+  return result;
+}
+
+// One quantizer's buffers.
+struct Quantizer {
+  Tensor scale, zero_point, min_val, max_val;
+};
+
+// The codes that `scale` and `zero_point` reach.
+void set(Quantizer& q, std::int64_t i, float scale, std::int32_t zero_point, QRange range) {
+  q.scale.mutable_data()[i] = scale;
+  q.zero_point.mutable_data<std::int32_t>()[i] = zero_point;
+  q.min_val.mutable_data()[i] = scale * static_cast<float>(range.quant_min - zero_point);
+  q.max_val.mutable_data()[i] = scale * static_cast<float>(range.quant_max - zero_point);
+}
+
+}  // namespace
+
+OnnxModel parse_onnx(std::span<const std::byte> bytes, const std::string& source_name,
+                     const Shape& image_shape) {
+  try {
+    return make(bytes, image_shape);
+  } catch (const Error& error) {
+    throw Error(message(printable(source_name), ": ", error.what()));
+  }
+}
+
+OnnxModel import_onnx(const std::string& path, const Shape& image_shape) {
+  return parse_onnx(read_file(path, kMaxOnnxBytes), path, image_shape);
+}
+
+void apply_quantization(Module& prepared, const std::vector<LeafQuantization>& quantization) {
+  std::map<std::string, Tensor> buffers;
+  for (const NamedTensor& t : prepared.named_buffers()) buffers.emplace(t.name, t.tensor);
+  const auto find = [&](const std::string& name) -> std::optional<Quantizer> {
+    if (buffers.count(name + ".scale") == 0) return std::nullopt;
+    return Quantizer{buffers.at(name + ".scale"), buffers.at(name + ".zero_point"),
+                     buffers.at(name + ".min_val"), buffers.at(name + ".max_val")};
+  };
+  for (const LeafQuantization& leaf : quantization) {
+    if (leaf.activation) {
+      std::optional<Quantizer> q = find(leaf.leaf + ".activation_fake_quant");
+      if (q) set(*q, 0, leaf.activation->scale, leaf.activation->zero_point, kActivationRange);
+    }
+    if (leaf.weight_scale.empty()) continue;
+    std::optional<Quantizer> q = find(leaf.leaf + ".weight_fake_quant");
+    OCTET_CHECK(q.has_value(), "[", leaf.leaf, "] has no quantized weight in the prepared model");
+    const auto given = static_cast<std::int64_t>(leaf.weight_scale.size());
+    const std::int64_t channels = q->scale.numel();
+    OCTET_CHECK(given == 1 || given == channels, "[", leaf.leaf, "] has ", given,
+                " weight scales in the file and ", channels,
+                " in the model; set quantize.weight.qscheme to per_channel_symmetric");
+    for (std::int64_t c = 0; c < channels; ++c) {
+      set(*q, c, leaf.weight_scale[static_cast<std::size_t>(given == 1 ? 0 : c)], 0, kWeightRange);
+    }
+  }
+}
+
+}  // namespace octet
