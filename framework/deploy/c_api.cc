@@ -209,8 +209,8 @@ octet_status octet_executor_create(const octet_model* model, int64_t max_batch, 
     return fail(OCTET_ERROR_ARGUMENT, "%s is a null pointer",
                 model == nullptr ? "model" : "executor");
   }
-  if (max_batch < 1) {
-    return fail(OCTET_ERROR_ARGUMENT, "max_batch must be at least 1, got %lld",
+  if (max_batch < 1 || max_batch > INT32_MAX) {
+    return fail(OCTET_ERROR_ARGUMENT, "max_batch must be between 1 and %d, got %lld", INT32_MAX,
                 static_cast<long long>(max_batch));
   }
   const int processors = octet::available_processors();
