@@ -82,7 +82,8 @@ std::string run(const GemmKernel& kernel, const Problem& p, const std::uint8_t* 
     c_rows.push_back(p.place(i) * stride);
   }
   const std::size_t scratch_bytes = gemm_scratch_bytes(kernel, p.m, k.panel_k());
-  GuardedBuffer<std::byte> scratch((scratch_bytes + 63) / 64 * 64, Guard::kAfter);
+  GuardedBuffer<std::byte> scratch(std::max<std::size_t>(64, (scratch_bytes + 63) / 64 * 64),
+                                   Guard::kAfter);
 
   GemmArgs args;
   args.m = p.m;
