@@ -64,7 +64,9 @@ void Importer::run() {
   OCTET_CHECK(logits.shape.rank() == 1, "gives ", logits.shape,
               " per image; a classifier gives one number per class");
   classes_ = logits.shape[0];
-  layers_[static_cast<std::size_t>(logits.layer)].is_read = true;
+  LayerSpec& last = layers_[static_cast<std::size_t>(logits.layer)];
+  last.is_read = true;
+  if (last.act_is_implied) last.act = Act::kNone;  // logits are not cut off
   for (const LayerSpec& layer : layers_) {
     OCTET_CHECK(layer.is_read, layer.node, " dangles: nothing reads what it computes");
     for (const QParams& q : layer.requantized) {

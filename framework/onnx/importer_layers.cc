@@ -183,10 +183,11 @@ void Importer::read_activation(const OnnxNode& node, Act act) {
   const Value x = value(node, 0);
   node.require(!x.codes, "reads codes; it needs real numbers");
   LayerSpec* s = read_by_one(node.input(0)) ? source_of(x) : nullptr;
-  if (s != nullptr && s->act == act) return alias(node);  // twice is once
-  node.require(s != nullptr && takes_activation(*s),
+  const bool again = s != nullptr && (s->act == act || s->act_is_implied);
+  node.require(s != nullptr && (again || takes_activation(*s)),
                "must follow a Conv, Gemm, MatMul or Add that nothing else reads");
   s->act = act;
+  s->act_is_implied = false;
   s->activation.reset();  // of the value before; the next QuantizeLinear says
   alias(node);
 }

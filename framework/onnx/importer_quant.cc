@@ -128,7 +128,8 @@ void Importer::clip_codes(const OnnxNode& node) {
 }
 
 // Gives the layer that computes a value its quantization. Pools and flattens pass codes on; the
-// model's input is quantized as its dataset is.
+// model's input is quantized as its dataset is. Codes that begin with 0 cannot express a negative
+// number: that is a ReLU, and quantizers leave the node itself out.
 bool Importer::set_activation(const Value& v, QParams q) {
   using Kind = LayerSpec::Kind;
   int layer = v.layer;
@@ -136,6 +137,10 @@ bool Importer::set_activation(const Value& v, QParams q) {
     LayerSpec& s = layers_[static_cast<std::size_t>(layer)];
     if (s.kind != Kind::kMaxPool && s.kind != Kind::kFlatten) {
       if (!s.activation) s.activation = q;
+      if (q.zero_point == 0 && takes_activation(s)) {
+        s.act = Act::kRelu;
+        s.act_is_implied = true;
+      }
       return *s.activation == q;
     }
     layer = s.inputs[0];

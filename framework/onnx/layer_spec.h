@@ -24,6 +24,7 @@ struct LayerSpec {
   bool input_is_sole = true;  // nobody else reads the first input
   bool is_read = false;
   Act act = Act::kNone;
+  bool act_is_implied = false;  // by the range of its codes; there is no such node
   ConvBnAct::Options conv;
   Linear::Options linear;
   Pool2dOptions pool;

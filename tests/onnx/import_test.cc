@@ -174,6 +174,27 @@ TEST_CASE("onnx import: int8 activations come in by 128, symmetric uint8 weights
   CHECK(std::vector<float>(w.data(), w.data() + 4) == std::vector<float>{0.0f, 0.25f, 0.5f, -2.0f});
 }
 
+TEST_CASE("onnx import: codes that begin with 0 are a ReLU, but not of the logits") {
+  ModelBuilder b({1, 1, 1});
+  b.real("w", {1, 1, 1, 1}, 1.0f).real("fc", {1, 1}, 1.0f).scalar("s", 0.5f).int8("z", {}, {-128});
+  b.node("Conv", {"image", "w"}, "c");
+  b.node("QuantizeLinear", {"c", "s", "z"}, "q");
+  b.node("DequantizeLinear", {"q", "s", "z"}, "d");
+  b.node("Flatten", {"d"}, "f");
+  b.node("Gemm", {"f", "fc"}, "g");
+  b.node("QuantizeLinear", {"g", "s", "z"}, "gq");
+  b.node("DequantizeLinear", {"gq", "s", "z"}, "logits");
+  const auto imported = parse_onnx(b.bytes(), "m.onnx");
+  for (const auto& [name, leaf] : named_leaves(*imported.model)) {
+    if (const auto* conv = dynamic_cast<const ConvBnAct*>(leaf)) {
+      CHECK(conv->options().act == Act::kRelu);
+    }
+    if (const auto* linear = dynamic_cast<const Linear*>(leaf)) {
+      CHECK(linear->options().act == Act::kNone);
+    }
+  }
+}
+
 TEST_CASE("onnx import: what cannot be computed is refused by node and reason") {
   REQUIRE(error_of(small_net().bytes()) == "");
   struct Case {
