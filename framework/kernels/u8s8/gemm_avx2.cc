@@ -135,8 +135,9 @@ struct Kernel {
     // Pins the accumulators to registers (gemm_tiles.h).
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) asm volatile("" : "+x"(acc[r][0]), "+x"(acc[r][1]));
-    store_rows<Rows>(c, acc, args.epilogue, tile.first, tile.columns,
-                     [&](int r) { return tile.c(r); });
+    store_rows<Rows>(
+        c, acc, args.epilogue, tile.first, tile.columns,
+        [rows = args.c_rows + tile.row, first = tile.first](int r) { return rows[r] + first; });
   }
 };
 
