@@ -19,7 +19,8 @@ spilled() {
       text[n] = $0
       function_of[n] = name
       multiply[n] = /\t(\{vex\} )?v(pmaddwd|pdpbusd|fmadd[0-9]+ps|dpbf16ps) /
-      stack[n] = /%[xyz]mm/ && !/broadcast/ && /(\(%rsp|-0x[0-9a-f]+\(%rbp)/
+      if (/\tmov +%rsp,%rbp/) frame[name] = 1  # elsewhere %rbp is a register like others
+      stack[n] = /%[xyz]mm/ && !/broadcast/ && (/\(%rsp/ || name in frame && /-0x[0-9a-f]+\(%rbp/)
       if ($2 ~ /^j/ && $3 in at) {  # jumps back: a loop from there to here
         first[++loops] = at[$3]
         last[loops] = n
@@ -56,7 +57,8 @@ good='vpmaddwd %ymm1,%ymm2,%ymm3'
 [ "$(loop "$good" | spilled)" = '1 hot loops' ]
 loop "$good" 'vpbroadcastd (%rbp),%ymm1' 'mov 0x8(%rsp),%rax' | spilled >/dev/null
 ! loop "$good" 'vmovdqa %ymm0,0x60(%rsp)' | spilled >/dev/null
-! loop 'vfmadd231ps %zmm1,%zmm2,%zmm3' 'vmovaps -0x40(%rbp),%zmm0' | spilled >/dev/null
+! loop 'mov    %rsp,%rbp' 'vfmadd231ps %zmm1,%zmm2,%zmm3' 'vmovaps -0x40(%rbp),%zmm0' | spilled >/dev/null
+loop 'vfmadd231ps %zmm1,%zmm2,%zmm3' 'vmovaps -0x40(%rbp),%zmm0' | spilled >/dev/null
 
 mapfile -t objects < <(find "$build" -regextype egrep -regex '.*framework/.*/gemm_(avx2|avxvnni|avx512vnni|avx512)\.cc\.o')
 [ ${#objects[@]} -gt 0 ] || { echo "error: no kernel objects in $build: build it first"; exit 1; }
