@@ -1,0 +1,168 @@
+#include "eval/arguments.h"
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "eval/classify_images.h"
+
+namespace octet {
+
+cxxopts::Options make_options() {
+  cxxopts::Options options("eval",
+                           "Evaluates a trained model on the test set of its dataset.\n"
+                           "MODEL is a run folder, or the file of an integer model (--int8 and "
+                           "--describe alone);\nwithout it, the newest finished run in runs/.\n"
+                           "With IMAGEs (PNG or JPEG files) it classifies those instead.\n");
+  options.custom_help(
+      "[MODEL] [--int8 | --fp32 | --fake-quant | --verify | --describe | --profile] [OPTION...] "
+      "[IMAGE...]");
+  options.positional_help("");
+  options.set_width(100);
+  auto add = options.add_options();
+  add("int8", "accuracy, speed and hash of the integer graph on the integer engine (the default)");
+  add("fp32", "the same of the float model");
+  add("fake-quant",
+      "the same of the fake-quantized model in evaluation mode: the twin of the integer graph");
+  add("verify",
+      "compare the twin with the integer engine in every tensor; exit code 3 if they differ");
+  add("describe", "print the integer graph, one line per node");
+  add("compare",
+      "evaluate this one too, on the same images, and print what only one gets right, with the "
+      "exact "
+      "two-sided p of McNemar's test",
+      cxxopts::value<std::string>(), "MODEL");
+  add("compare-form",
+      "int8, fp32 or fake-quant: the other's form (default: the same); without --compare, of the "
+      "same MODEL",
+      cxxopts::value<std::string>(), "FORM");
+  add("profile",
+      "where the time of --int8 goes: a table of its layers, on random images, with their share of "
+      "this CPU's peak");
+  add("trace", "the same, and write one run as a Chrome trace (chrome://tracing, Perfetto)",
+      cxxopts::value<std::string>(), "FILE");
+  add("export-onnx",
+      "write the integer model as an ONNX file in QDQ form; with --fp32, the float model",
+      cxxopts::value<std::string>(), "FILE");
+  add("onnx-preset", "qdq (uint8 activations; the default) or tensorrt (int8, symmetric)",
+      cxxopts::value<std::string>(), "NAME");
+  add("json", "print the result as one JSON object (not of --describe)");
+  add("isa",
+      "scalar, avx2, avxvnni, avx512vnni or neondot (default: OCTET_ISA, or the best this CPU has)",
+      cxxopts::value<std::string>(), "NAME");
+  add("threads", "number of threads (default: all processors)", cxxopts::value<int>(), "N");
+  add("batch", "images per call of the model; latency is measured one by one",
+      cxxopts::value<std::int64_t>()->default_value("64"), "N");
+  add("images", "only the first N test images", cxxopts::value<std::int64_t>(), "N");
+  add("data",
+      "the folder that holds datasets; of image_folder, train/ and test/ (default: the run's "
+      "data.root, or data)",
+      cxxopts::value<std::string>(), "DIR");
+  add("top", "of IMAGEs, print the N likeliest classes", cxxopts::value<int>()->default_value("3"),
+      "N");
+  add("resize",
+      "convert IMAGEs of another size or other colours to the model's input (the aspect ratio is "
+      "not kept)");
+  add("require-top1", "exit with 3 if top-1 is below X percent", cxxopts::value<double>(), "X");
+  add("version", "print version and commit");
+  add("help", "print this text");
+  add("MODEL", "", cxxopts::value<std::vector<std::string>>());
+  options.parse_positional({"MODEL"});
+  return options;
+}
+
+namespace {
+
+// --top and --resize belong to image files; what belongs to a test set does not go with them.
+void read_classify_arguments(const cxxopts::ParseResult& parsed, Arguments& a) {
+  a.top = parsed["top"].as<int>();
+  a.resize = parsed.count("resize") > 0;
+  if (a.top < 1) throw UsageError(message("--top must be at least 1, got ", a.top));
+  const bool files = !a.image_files.empty();
+  if (files && a.form != "int8") {
+    throw UsageError(message("image files are classified by --int8, not by --", a.form));
+  }
+  const auto other =
+      files ? std::vector<const char*>{"data", "images", "require-top1", "compare", "compare-form"}
+            : std::vector<const char*>{"top", "resize"};
+  for (const char* option : other) {
+    if (parsed.count(option) == 0) continue;
+    throw UsageError(message(
+        "--", option, files ? " does not go with image files" : " needs image files to classify"));
+  }
+}
+
+void check_onnx_request(const Arguments& a) {
+  if (a.onnx.file.empty()) {
+    if (a.onnx.preset) throw UsageError("--onnx-preset needs --export-onnx FILE");
+  } else if (!a.image_files.empty() || a.compare) {
+    throw UsageError(message("--export-onnx writes a model, it goes with neither image files nor ",
+                             "--compare"));
+  } else if (a.form != "int8" && a.form != "fp32") {
+    throw UsageError(message("--export-onnx writes the integer model, or with --fp32 the float ",
+                             "model; --", a.form, " has no ONNX form"));
+  }
+}
+
+}  // namespace
+
+Arguments read_arguments(const cxxopts::ParseResult& parsed) {
+  Arguments a;
+  int forms = 0;
+  for (const char* form : {"int8", "fp32", "fake-quant", "verify", "describe"}) {
+    if (parsed.count(form) == 0) continue;
+    a.form = form;
+    ++forms;
+  }
+  if (forms > 1)
+    throw UsageError("choose one of --int8, --fp32, --fake-quant, --verify, --describe");
+  if (parsed.count("trace") > 0) a.trace = parsed["trace"].as<std::string>();
+  if (parsed.count("profile") > 0 || parsed.count("trace") > 0) {
+    if (a.form != "int8") throw UsageError(message("--profile is of --int8, not of --", a.form));
+    a.form = "profile";
+  }
+  if (parsed.count("compare") + parsed.count("compare-form") > 0) {
+    if (a.form == "verify" || a.form == "describe" || a.form == "profile" ||
+        parsed.count("require-top1") > 0) {
+      throw UsageError(message("--compare goes with --int8, --fp32 or --fake-quant, not with --",
+                               parsed.count("require-top1") > 0 ? "require-top1" : a.form));
+    }
+    a.compare = ModelForm{.path = "", .form = a.form};
+    if (parsed.count("compare") > 0) a.compare->path = parsed["compare"].as<std::string>();
+    if (parsed.count("compare-form") > 0)
+      a.compare->form = parsed["compare-form"].as<std::string>();
+  }
+  if (parsed.count("MODEL") > 0) {
+    for (const auto& word : parsed["MODEL"].as<std::vector<std::string>>()) {
+      if (names_an_image(word)) {
+        a.image_files.push_back(word);
+      } else if (!a.path.empty()) {
+        throw UsageError(message("one model at a time, got ", a.path, " and ", word,
+                                 "; images end in .png, .jpg or .jpeg"));
+      } else {
+        a.path = word;
+      }
+    }
+  }
+  read_classify_arguments(parsed, a);
+  a.json = parsed.count("json") > 0;
+  a.isa = parsed.count("isa") > 0 ? isa_from_name(parsed["isa"].as<std::string>()) : default_isa();
+  set_process_isa(a.isa);
+  a.threads = parsed.count("threads") > 0 ? parsed["threads"].as<int>() : available_processors();
+  set_num_threads(a.threads);
+  a.batch = parsed["batch"].as<std::int64_t>();
+  if (a.batch < 1 || a.batch > 65536)
+    throw UsageError(message("--batch must be in [1, 65536], got ", a.batch));
+  if (parsed.count("images") > 0) {
+    a.images = parsed["images"].as<std::int64_t>();
+    if (a.images < 1) throw UsageError(message("--images must be at least 1, got ", a.images));
+  }
+  if (parsed.count("data") > 0) a.data = parsed["data"].as<std::string>();
+  if (parsed.count("export-onnx") > 0) a.onnx.file = parsed["export-onnx"].as<std::string>();
+  if (parsed.count("onnx-preset") > 0) {
+    a.onnx.preset = onnx_preset_from_name(parsed["onnx-preset"].as<std::string>());
+  }
+  check_onnx_request(a);
+  if (parsed.count("require-top1") > 0) a.require_top1 = parsed["require-top1"].as<double>();
+  return a;
+}
+
+}  // namespace octet
