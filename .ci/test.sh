@@ -70,7 +70,7 @@ for step in $steps; do
   log=build/test_logs/$step.log
   printf '%-12s' "$step"
   SECONDS=0
-  timeout --foreground 1500 bash -c "$(declare -f); step_$step" >"$log" 2>&1 </dev/null
+  timeout --foreground 2400 bash -c "$(declare -f); step_$step" >"$log" 2>&1 </dev/null
   status=$?
   count "$log" $status
   total_passed=$((total_passed + passed))
