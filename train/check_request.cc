@@ -26,4 +26,20 @@ void check_request(const Config& config, const Dataset& train) {
                 train);  // do quantize.layers name leaves?
 }
 
+void check_resume(const std::string& folder, const Checkpoint& checkpoint, const Config& config,
+                  const Dataset& train) {
+  for (const ConfigDifference& d :
+       config_differences(parse_config(checkpoint.config, "checkpoint"), config)) {
+    if (d.key == "run.threads" || d.key == "data.root" || d.key.rfind("checkpoint.", 0) == 0)
+      continue;
+    throw UsageError(
+        message("--resume ", folder, ": ", d.key, " was ", d.before, " and is now ", d.after,
+                "; a resumed run goes on as it began. Undo the change, or start a new run"));
+  }
+  if (checkpoint.dataset_sha256 != train.sha256()) {
+    throw UsageError(message("--resume ", folder, ": the dataset ", config.data.name, " in ",
+                             config.data.root, " is not the one that this run began with"));
+  }
+}
+
 }  // namespace octet

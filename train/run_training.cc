@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -19,7 +18,6 @@
 #include "io/checkpoint.h"
 #include "io/weights.h"
 #include "nn/leaf.h"
-#include "optim/lr_schedule.h"
 #include "optim/sgd.h"
 #include "optim/weight_ema.h"
 #include "qat/schedule.h"
@@ -29,6 +27,7 @@
 #include "train/divergence.h"
 #include "train/finish.h"
 #include "train/metrics_log.h"
+#include "train/phase_schedule.h"
 #include "train/run_folder.h"
 #include "train/run_state.h"
 #include "train/signals.h"
@@ -150,7 +149,7 @@ class Run {
     }
     if (!loaded->warning.empty()) progress_.line("warning: " + loaded->warning);
     const Checkpoint& checkpoint = loaded->checkpoint;
-    refuse_changes(checkpoint);
+    check_resume(lock_.folder(), checkpoint, config_, *data_.train);
     state_ = nlohmann::json::parse(checkpoint.state).get<RunState>();
     if (stop_after_ > 0 && state_.total_steps >= stop_after_) {
       throw UsageError(message("--stop-after ", stop_after_, ": the run in ", lock_.folder(),
@@ -163,22 +162,6 @@ class Run {
     resumed_ = checkpoint.groups;
     progress_.line(message("resuming in phase ", state_.phase, ", epoch ", state_.epoch + 1,
                            ", step ", state_.total_steps));
-  }
-
-  void refuse_changes(const Checkpoint& checkpoint) const {
-    for (const ConfigDifference& d :
-         config_differences(parse_config(checkpoint.config, "checkpoint"), config_)) {
-      if (d.key == "run.threads" || d.key == "data.root" || d.key.rfind("checkpoint.", 0) == 0)
-        continue;
-      throw UsageError(message(
-          "--resume ", lock_.folder(), ": ", d.key, " was ", d.before, " and is now ", d.after,
-          "; a resumed run goes on as it began. Undo the change, or start a new run"));
-    }
-    if (checkpoint.dataset_sha256 != data_.train->sha256()) {
-      throw UsageError(message("--resume ", lock_.folder(), ": the dataset ", config_.data.name,
-                               " in ", config_.data.root,
-                               " is not the one that this run began with"));
-    }
   }
 
   // Gives a freshly made optimizer or average the state of the checkpoint, once.
@@ -332,26 +315,6 @@ class Run {
     start_phase("done");
     save();
     return result;
-  }
-
-  static LrSchedule make_schedule(TrainConfig::Schedule kind, double lr, double warmup_epochs,
-                                  std::int64_t epochs, std::int64_t batches) {
-    LrScheduleOptions options;
-    switch (kind) {
-      case TrainConfig::Schedule::kConstant:
-        options.kind = LrScheduleKind::kConstant;
-        break;
-      case TrainConfig::Schedule::kCosine:
-        options.kind = LrScheduleKind::kCosine;
-        break;
-      case TrainConfig::Schedule::kOneCycle:
-        options.kind = LrScheduleKind::kOneCycle;
-        break;
-    }
-    options.lr = static_cast<float>(lr);
-    options.total_steps = epochs * batches;
-    options.warmup_steps = std::llround(warmup_epochs * static_cast<double>(batches));
-    return LrSchedule(options);
   }
 
   // --- Logs
