@@ -46,30 +46,7 @@ struct Kernel {
       for (int r = 0; r < Rows; ++r) acc[r][v] = bias;
     }
 
-    const std::uint8_t* anchors[Rows];
-#pragma GCC unroll 8
-    for (int r = 0; r < Rows; ++r) anchors[r] = tile.a(r);
-    // Runs' last activations, fewer than four, come first: between the loops GCC would spill. Their
-    // words go through memory, because moving them between registers takes more of those.
-    for (std::int64_t q = 0; q < args.run_count; ++q) {
-      const TapRun& run = args.runs[q];
-      const std::int64_t tail = run.count % 4, whole = run.count - tail;
-      if (tail == 0) continue;
-      std::int32_t words[Rows];
-      for (int r = 0; r < Rows; ++r) words[r] = load_tail(anchors[r] + run.source + whole, tail);
-      asm volatile("" : "+m"(words));
-      multiply_add<Rows>(
-          acc, [&](int r) { return words[r]; }, tile.panel + (run.weight + whole) * kNr);
-    }
-    for (std::int64_t q = 0; q < args.run_count; ++q) {
-      const std::int8_t* w = tile.panel + args.runs[q].weight * kNr;
-      std::int64_t at = args.runs[q].source;
-      const std::int64_t end = at + args.runs[q].count / 4 * 4;
-      for (; at < end; at += 4, w += 4 * kNr) {
-        multiply_add<Rows>(
-            acc, [&](int r) { return load_4(anchors[r] + at); }, w);
-      }
-    }
+    multiply_runs<Kernel, Rows>(acc, tile);
 
     // Pins the accumulators to registers (gemm_tiles.h).
 #pragma GCC unroll 8

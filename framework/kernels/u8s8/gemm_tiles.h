@@ -64,5 +64,35 @@ inline void for_each_tile(const GemmArgs& args, C* c) {
   return static_cast<std::int32_t>(word);
 }
 
+// The dot products of a tile over all runs, for kernels that take four activations of each row at a
+// time: Kernel::multiply_add<Rows>(acc, a, w) with a(r) row r's four.
+template <class Kernel, int Rows, class Accumulators>
+[[gnu::always_inline]] inline void multiply_runs(Accumulators& acc, const Tile& tile) {
+  const std::uint8_t* anchors[Rows];
+#pragma GCC unroll 8
+  for (int r = 0; r < Rows; ++r) anchors[r] = tile.a(r);
+  // Runs' last activations, fewer than four, come first: between the loops GCC would spill. Their
+  // words go through memory, because moving them between registers takes more of those.
+  for (std::int64_t q = 0; q < tile.args.run_count; ++q) {
+    const TapRun& run = tile.args.runs[q];
+    const std::int64_t tail = run.count % 4, whole = run.count - tail;
+    if (tail == 0) continue;
+    std::int32_t words[Rows];
+    for (int r = 0; r < Rows; ++r) words[r] = load_tail(anchors[r] + run.source + whole, tail);
+    asm volatile("" : "+m"(words));
+    Kernel::template multiply_add<Rows>(
+        acc, [&](int r) { return words[r]; }, tile.panel + (run.weight + whole) * Kernel::kNr);
+  }
+  for (std::int64_t q = 0; q < tile.args.run_count; ++q) {
+    const std::int8_t* w = tile.panel + tile.args.runs[q].weight * Kernel::kNr;
+    std::int64_t at = tile.args.runs[q].source;
+    const std::int64_t end = at + tile.args.runs[q].count / 4 * 4;
+    for (; at < end; at += 4, w += 4 * Kernel::kNr) {
+      Kernel::template multiply_add<Rows>(
+          acc, [&](int r) { return load_4(anchors[r] + at); }, w);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace octet::kernels
