@@ -7,11 +7,12 @@
 // activations. vpdpbusd adds four u8 x s8 products to an int32 without saturation.
 //
 // Tests compile this file once more with OCTET_AVXVNNI_AS_AVX512VL: the same code with the EVEX
-// form of the instruction, so that it is tested on CPUs with AVX-512 VNNI but without AVX-VNNI.
+// form of the instruction, so that it is tested on CPUs with AVX-512 VNNI but without AVX-VNNI, and
+// again with an OCTET_DPBUSD of AVX2 instructions.
 #ifdef OCTET_AVXVNNI_AS_AVX512VL
 #define OCTET_DPBUSD _mm256_dpbusd_epi32
 #define u8s8_gemm_6x16_avxvnni u8s8_gemm_6x16_avxvnni_as_avx512vl
-#else
+#elif !defined(OCTET_DPBUSD)
 #define OCTET_DPBUSD _mm256_dpbusd_avx_epi32
 #endif
 

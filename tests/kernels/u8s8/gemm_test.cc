@@ -19,6 +19,9 @@ namespace octet::kernels {
 // gemm_avxvnni.cc, compiled with the EVEX form of its instruction (tests/CMakeLists.txt).
 void u8s8_gemm_6x16_avxvnni_as_avx512vl(const GemmArgs&, std::uint8_t*);
 void u8s8_gemm_6x16_avxvnni_as_avx512vl(const GemmArgs&, std::int32_t*);
+// And with AVX2 instructions in its place (gemm_avxvnni_as_avx2.cc).
+void u8s8_gemm_6x16_avxvnni_as_avx2(const GemmArgs&, std::uint8_t*);
+void u8s8_gemm_6x16_avxvnni_as_avx2(const GemmArgs&, std::int32_t*);
 #endif
 
 namespace {
@@ -310,6 +313,7 @@ void test_longest_sum(const GemmKernel& kernel) {
 #include "kernels/u8s8/kernels.inc"
 #if defined(__x86_64__)
 OCTET_GEMM_KERNEL(u8s8_gemm_6x16_avxvnni_as_avx512vl, kAvx512Vnni, 6, 16, 4, 0, 0)
+OCTET_GEMM_KERNEL(u8s8_gemm_6x16_avxvnni_as_avx2, kAvx2, 6, 16, 4, 0, 0)
 #endif
 #undef OCTET_GEMM_KERNEL
 
