@@ -27,9 +27,12 @@ namespace octet::kernels {
 // reads all taps of a pixel from the image itself.
 // `next` and `next_too` are memory that will be read soon: a line of it, and then the one that
 // begins `next_step` floats further on, is prefetched to L2 with each link of a wide tile's chain,
-// or every fourth of a narrow one's, as far as the links go. It changes no result. With `relu` what
+// or every fourth of a narrow one's, as far as the links go (over several tiles only with a
+// `next_step` of 16). It changes no result. With `relu` what
 // is written is max(c, 0), and -0.0 and NaN as they are.
 struct GemmF32Args {
+  static constexpr std::int64_t kNarrowLinksPerLine =
+      4;  // of a narrow tile, for each line of `next`
   struct Stretch {
     const float* from = nullptr;
     std::int64_t floats = 0;

@@ -69,7 +69,8 @@ struct NextLines {
 // longer than a link of a small tile.
 template <class V, int NV, int MR>
 constexpr int links_per_prefetch() {
-  return MR < 4 ? 0 : NV * V::kWidth == 64 ? 1 : NV * V::kWidth == 16 && NV > 1 ? 4 : 0;
+  constexpr int kNarrow = GemmF32Args::kNarrowLinksPerLine;
+  return MR < 4 ? 0 : NV * V::kWidth == 64 ? 1 : NV * V::kWidth == 16 && NV > 1 ? kNarrow : 0;
 }
 
 // One register tile: rows [0, MR) x NV vectors, the last one masked.
@@ -181,9 +182,9 @@ void gemm_columns(const GemmF32Args& g, std::int64_t column, M last, NextLines& 
   for (std::int64_t i = 0; i < g.m; --tiles) {
     const std::int64_t rows = tiles == 1 ? g.m - i : (g.m - i + tiles - 1) / tiles;
     const float* init = g.init == nullptr ? nullptr : g.init + i * g.init_row + column;
-    constexpr int kPrefetch = links_per_prefetch<V, NV, kMaxRows>() > 1 ? 4 : 1;
+    constexpr int kLinks = links_per_prefetch<V, NV, kMaxRows>();
     kTiles[rows - 1](g, g.a + i * g.a_row, g.b + column, init, g.c + i * g.c_row + column, last,
-                     next.take(g.run_groups * g.runs * (g.k / kPrefetch)));
+                     next.take(g.run_groups * g.runs * (g.k / (kLinks > 1 ? kLinks : 1))));
     i += rows;
   }
 }

@@ -33,7 +33,8 @@ class Ahead {
       return;
     }
     const Part& part = parts_[at_];
-    const std::int64_t lines = gemm.run_groups * gemm.runs * (gemm.k / 4);
+    const std::int64_t lines =
+        gemm.run_groups * gemm.runs * (gemm.k / GemmF32Args::kNarrowLinksPerLine);
     gemm.next = {part.from.first + line_ * kLine + pixel_ * part.from.stride, kLine};
     gemm.next_step = part.from.stride;
     pixel_ += lines;
