@@ -1,24 +1,11 @@
 #pragma once
 
-#include <functional>
-#include <optional>
 #include <string>
 
-#include "eval/evaluate_int8.h"
+#include "eval/evaluate_form.h"
 #include "eval/mcnemar.h"
-#include "eval/run_files.h"
 
 namespace octet {
-
-// A run folder or model file, and which of its models: "int8", "fp32" or "fake-quant".
-struct ModelForm {
-  std::string path;
-  std::string form;
-};
-
-// Finds the test images of a model; `graph` is there for form int8.
-using FindTestData =
-    std::function<DatasetSplits(const RunFiles& files, const std::optional<ir::Graph>& graph)>;
 
 struct ComparedModels {
   Measurement a, b;

@@ -10,15 +10,12 @@
 #include "eval/arguments.h"
 #include "eval/classify_images.h"
 #include "eval/compare_models.h"
-#include "eval/evaluate_int8.h"
-#include "eval/evaluate_module.h"
 #include "eval/export_onnx.h"
 #include "eval/guarded_main.h"
 #include "eval/load_data.h"
 #include "eval/profile.h"
 #include "eval/run_files.h"
 #include "file/atomic_write.h"
-#include "io/checkpoint.h"
 #include "ir/model_file.h"
 #include "octet_version.h"
 #include "qat/verify.h"
@@ -57,13 +54,7 @@ DatasetSplits test_data(const Arguments& a, const RunFiles& files,
   return splits;
 }
 
-int report(const Arguments& a, const RunFiles& files, Measurement m,
-           const std::filesystem::path& file) {
-  m.path = file;
-  std::error_code no_file;
-  const std::uintmax_t bytes = std::filesystem::file_size(file, no_file);
-  if (!no_file) m.file_bytes = bytes;
-  if (m.model.empty() && files.config) m.model = files.config->model.name;
+int report(const Arguments& a, const Measurement& m) {
   if (a.json) {
     std::cout << to_json(m).dump(2) << "\n";
   } else {
@@ -133,63 +124,47 @@ int run(const Arguments& a) {
     path = newest_finished_run("runs");
     std::cerr << "octet: evaluating the newest run, " << path << "\n";
   }
+  const FindTestData find_test_data = [&](const RunFiles& files,
+                                          const std::optional<ir::Graph>& graph) {
+    return test_data(a, files, graph);
+  };
+  const EvaluateOptions options{.batch = a.batch, .threads = a.threads, .isa = a.isa};
   if (a.compare) {
     const ComparedModels models = compare_models(
         {path, a.form}, {a.compare->path.empty() ? path : a.compare->path, a.compare->form},
-        [&](const RunFiles& files, const std::optional<ir::Graph>& graph) {
-          return test_data(a, files, graph);
-        },
-        {.batch = a.batch, .threads = a.threads, .isa = a.isa});
+        find_test_data, options);
     std::cout << (a.json ? comparison_json(models).dump(2) + "\n" : comparison_table(models));
     return 0;
   }
+  const bool is_form = a.form == "int8" || a.form == "fp32" || a.form == "fake-quant";
+  if (is_form && a.image_files.empty() && a.onnx.file.empty()) {
+    return report(a, evaluate_form({path, a.form}, find_test_data, options).measurement);
+  }
   const RunFiles files = open_run(path);
-  std::optional<ir::Graph> graph;
-  if (a.form == "int8" || a.form == "verify" || a.form == "describe" || a.form == "profile") {
-    if (!std::filesystem::exists(files.int8_file)) {
-      throw UsageError(message(files.int8_file,
-                               " does not exist: this run has no integer model; train with "
-                               "quantize.method: ptq or qat, or evaluate it with --fp32"));
-    }
-    graph = ir::read_model(files.int8_file);
-  } else if (!files.run) {
-    throw UsageError(
-        message("--", a.form, " needs a run folder; ", files.path, " is an integer model"));
-  }
-  if (a.form == "describe") {
-    std::cout << ir::to_text(*graph);
-    return 0;
-  }
-  if (a.form == "profile") return profile(a, *graph);
-  if (!a.image_files.empty()) {
-    const auto images = classify_images(
-        *graph, a.image_files,
-        {.top = a.top, .resize = a.resize, .batch = a.batch, .threads = a.threads, .isa = a.isa});
-    std::cout << (a.json ? to_json(*graph, images).dump(2) + "\n" : to_text(*graph, images));
-    return 0;
-  }
-  if (!a.onnx.file.empty() && graph) {
-    export_int8_onnx(*graph, a.onnx);
-    return 0;
-  }
-  const DatasetSplits data = test_data(a, files, graph);
-  const EvaluateOptions options{.batch = a.batch, .threads = a.threads, .isa = a.isa};
-  if (a.form == "int8")
-    return report(a, files, evaluate_int8(*graph, *data.test, options), files.int8_file);
-  if (!files.run) throw UsageError(message("--", a.form, " needs a run folder, not a model file"));
-  if (a.form == "verify") return verify(a, files, *graph, data);
-  if (!a.onnx.file.empty()) {
-    export_float_onnx(files, data, a.onnx);
-    return 0;
-  }
   if (a.form == "fp32") {
-    const auto model = load_float_model(files, data);
-    return report(a, files, evaluate_float(*model, data.test, data.normalization, options),
-                  *files.run / kFp32File);
+    require_run(files, a.form);
+    export_float_onnx(files, test_data(a, files, std::nullopt), a.onnx);
+    return 0;
   }
-  const auto model = load_prepared_model(files, data);
-  return report(a, files, evaluate_fake_quant(*model, data.test, data.normalization, options),
-                *files.run / kCheckpointName);
+  const ir::Graph graph = read_int8_graph(files);
+  if (a.form == "describe") {
+    std::cout << ir::to_text(graph);
+    return 0;
+  }
+  if (a.form == "profile") return profile(a, graph);
+  if (a.form == "verify") {
+    require_run(files, a.form);
+    return verify(a, files, graph, test_data(a, files, graph));
+  }
+  if (!a.onnx.file.empty()) {
+    export_int8_onnx(graph, a.onnx);
+    return 0;
+  }
+  const auto images = classify_images(
+      graph, a.image_files,
+      {.top = a.top, .resize = a.resize, .batch = a.batch, .threads = a.threads, .isa = a.isa});
+  std::cout << (a.json ? to_json(graph, images).dump(2) + "\n" : to_text(graph, images));
+  return 0;
 }
 
 }  // namespace

@@ -20,8 +20,7 @@ struct PackedRows {
     return ((pixels * kTile + 15) / 16 | 1) * 16;
   }
   static constexpr std::int64_t floats(std::int64_t pixels, std::int64_t rows) {
-    // A tile's last copy writes two floats beyond its six.
-    return (rows + kTile - 1) / kTile * tile_floats(pixels) + 16;
+    return (rows + kTile - 1) / kTile * tile_floats(pixels);
   }
 
   // Pixels [0, count) of `from`, `stride` floats from one to the next, become pixels [at, at +

@@ -17,7 +17,8 @@ struct PackedPlan {
   std::int64_t taps, pixels, rows;     // of the kernel; of a map row; channels of the row operand
   std::int64_t panels, block, blocks;  // of a group of channels; panels of an item
   std::int64_t chunk_rows;             // output rows that are packed together
-  std::int64_t step;                   // between the source pixels that a kernel of one pixel reads
+  std::int64_t step;  // from one packed source pixel to the next: 1, or the stride of a
+                      // kernel of one pixel, which skips the others
 
   explicit PackedPlan(const Conv2dShape& shape)
       : s(shape),
@@ -76,10 +77,7 @@ struct PackedPlan {
     return PackedPanels::floats(chunk_rows * pixels,
                                 std::min(panels, kPackedPanels) * PackedPanels::kColumns);
   }
-  // The output gradient, where it is masked.
-  std::int64_t gradient_floats(OutputGradient gradient) const {
-    return GradientRows::in_place(gradient) ? 0 : whole_lines(chunk_rows * pixels * s.out);
-  }
+  // With room for the output gradient, where it is masked.
   std::int64_t buffer_floats() const {
     return rows_floats() + panels_floats() + whole_lines(chunk_rows * pixels * s.out);
   }
