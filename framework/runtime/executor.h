@@ -8,6 +8,7 @@
 
 #include "base/cpu.h"
 #include "ir/graph.h"
+#include "runtime/step_time.h"
 
 namespace octet {
 
@@ -44,13 +45,7 @@ class Executor {
   void run(std::span<const float> images, std::int64_t batch,
            std::span<std::int32_t> logits) noexcept;
 
-  // When a thread began and ended a step, or a part of it, in nanoseconds of
-  // std::chrono::steady_clock.
-  struct StepTime {
-    std::size_t step = 0;  // index into steps()
-    std::int64_t begin_ns = 0;
-    std::int64_t end_ns = 0;
-  };
+  using StepTime = octet::StepTime;
 
   // As run, with the clock read around every step on every thread.
   //   input: the bytes of u8 or float images

@@ -7,6 +7,7 @@
 #include "kernels/u8s8/add.h"
 #include "kernels/u8s8/input.h"
 #include "kernels/u8s8/pool.h"
+#include "runtime/packed_model.h"
 #include "runtime/product_step.h"
 #include "runtime/step.h"
 

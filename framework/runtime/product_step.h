@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "runtime/fusion.h"
+#include "runtime/packed_model.h"
 #include "runtime/step.h"
 
 namespace octet {

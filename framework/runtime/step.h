@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "ir/graph.h"
-#include "runtime/fusion.h"
-#include "runtime/packed_model.h"
 
 namespace octet {
+
+class PackedModel;
+struct Fusion;
 
 // Where values are during one run. Values lie as [batch, ...], one image after the other.
 struct Memory {
@@ -32,9 +33,9 @@ struct Memory {
   }
 };
 
-// One node made ready to run. Its work is cut into items which do not depend on each other, so that
-// threads share them; how it is cut depends on shapes alone. Immutable, so several threads run one
-// step at a time.
+// One node, of an integer graph or of a float model, made ready to run. Its work is cut into items
+// which do not depend on each other, so that threads share them; how it is cut depends on shapes
+// alone. Immutable, so several threads run one step at a time.
 class Step {
  public:
   virtual ~Step() = default;

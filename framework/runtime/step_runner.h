@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "runtime/planner.h"
+#include "runtime/step.h"
+#include "runtime/step_time.h"
+
+namespace octet {
+
+// Takes batches through a list of steps, integer or float ones, in one parallel region for a run.
+// The constructor plans one arena; `run` allocates nothing and throws nothing. With few images the
+// threads share every step and wait for each other after it; with enough of them each thread takes
+// its own through all steps. Used by one thread at a time.
+class StepRunner {
+ public:
+  struct Options {
+    std::int64_t max_batch = 1;
+    int threads = 1;
+    bool share_always = false;  // whatever the batch: then all values of a run are in `shared()`
+  };
+  // The values at both ends, which the caller owns; sizes are of one image.
+  struct Ends {
+    ir::ValueId input = 0, output = 0;  // the output is a root (Plan::root)
+    std::size_t input_bytes = 0, output_bytes = 0;
+  };
+
+  // plan: the arena for so many images.
+  // Throws UsageError for a max_batch below 1, or threads beyond 1 to 1024.
+  StepRunner(std::vector<std::unique_ptr<Step>> steps, Ends ends,
+             const std::function<Plan(std::int64_t images)>& plan, Options options);
+
+  // input: batch * input_bytes, output: batch * output_bytes; 1 <= batch <= max_batch
+  void run(const std::byte* input, std::int64_t batch, std::byte* output) noexcept;
+
+  // As run, with the clock read around every step on every thread.
+  //   times: by thread, in the order of time; none for threads that OpenMP did not provide. Memory
+  //   is allocated for them, less often when the vectors of an earlier run are passed again.
+  void run_profiled(const std::byte* input, std::int64_t batch, std::byte* output,
+                    std::vector<std::vector<StepTime>>& times) noexcept;
+
+  // Where values are in a run whose steps are shared.
+  const Memory& shared() const { return shared_; }
+
+  std::size_t arena_bytes() const { return arena_.size_bytes(); }
+
+ private:
+  Memory memory_of(const Plan& plan, std::size_t first_byte);
+  void point_to(Memory& m, const std::byte* input, std::int64_t first, std::int64_t count,
+                std::byte* output) const noexcept;
+  template <bool kProfiled>
+  void run_all(const std::byte* input, std::int64_t batch, std::byte* output) noexcept;
+  template <bool kProfiled>
+  void run_thread(std::int64_t thread, std::int64_t threads, const std::byte* input,
+                  std::int64_t batch, std::byte* output) noexcept;
+  template <bool kProfiled>
+  void run_share(std::int64_t thread, std::int64_t threads, std::byte* scratch) noexcept;
+  template <bool kProfiled>
+  void run_step(const Memory& memory, std::size_t s, std::int64_t thread, std::int64_t begin,
+                std::int64_t end, std::byte* scratch) noexcept;
+
+  std::vector<std::unique_ptr<Step>> steps_;
+  Ends ends_;
+  Options options_;
+  Memory shared_;                 // where all threads share the steps of up to most_shared_ images
+  std::int64_t most_shared_ = 0;  // 0: they never do
+  std::int64_t pass_ = 0;         // images at a time where each thread has its own, 0: it never has
+  std::vector<Memory> own_;       // by thread
+  AlignedBuffer arena_;
+  std::size_t scratch_stride_ = 0;  // from one thread's scratch to the next's
+  AlignedBuffer scratch_;
+  std::vector<std::vector<StepTime>>* times_ = nullptr;  // of run_profiled
+};
+
+}  // namespace octet
