@@ -25,11 +25,15 @@ namespace octet::kernels {
 // i
 // * a_row, and written at c + (g * m + i) * c_row; init likewise. That is how a weight gradient
 // reads all taps of a pixel from the image itself.
+// With a_rows and c_rows, lists of m offsets, row i is read at a + a_rows[i] and written at c +
+// c_rows[i]; init with another init_row than 0, and add, have their rows there too. a_col is then 1
+// and row_groups 1. That is how inference makes tiles of pixels from anywhere in a map.
+// With `add`, whose rows are where c's are, the chain's result plus add takes its place.
 // `next` and `next_too` are memory that will be read soon: a line of it, and then the one that
 // begins `next_step` floats further on, is prefetched to L2 with each link of a wide tile's chain,
 // or every fourth of a narrow one's, as far as the links go (over several tiles only with a
 // `next_step` of 16). It changes no result. With `relu` what
-// is written is max(c, 0), and -0.0 and NaN as they are.
+// is written is max(c, 0), and -0.0 and NaN as they are; with `relu6` also min(that, 6).
 struct GemmF32Args {
   static constexpr std::int64_t kNarrowLinksPerLine =
       4;  // of a narrow tile, for each line of `next`
@@ -52,7 +56,9 @@ struct GemmF32Args {
   std::ptrdiff_t a_run_group = 0, b_run_group = 0;
   std::int64_t row_groups = 1;
   std::ptrdiff_t a_group = 0;
-  bool relu = false;
+  const std::ptrdiff_t *a_rows = nullptr, *c_rows = nullptr;
+  const float* add = nullptr;
+  bool relu = false, relu6 = false;
   Stretch next = {}, next_too = {};
   std::ptrdiff_t next_step = 16;
 };

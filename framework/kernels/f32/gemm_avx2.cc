@@ -43,6 +43,7 @@ struct Vector8 {
   static Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
   static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
   static Reg relu(Reg r) { return _mm256_max_ps(zero(), r); }
+  static Reg least(Reg r, const float* p) { return _mm256_min_ps(_mm256_broadcast_ss(p), r); }
   static Reg where_positive(Reg y, Reg r) {
     return _mm256_and_ps(_mm256_cmp_ps(y, zero(), _CMP_GT_OQ), r);
   }

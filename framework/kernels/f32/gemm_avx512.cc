@@ -28,6 +28,7 @@ struct Vector8 {
   static Reg fma(Reg a, Reg b, Reg c) { return _mm256_fmadd_ps(a, b, c); }
   static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
   static Reg relu(Reg r) { return _mm256_max_ps(zero(), r); }
+  static Reg least(Reg r, const float* p) { return _mm256_min_ps(_mm256_set1_ps(*p), r); }
   static Reg where_positive(Reg y, Reg r) {
     return _mm256_maskz_mov_ps(_mm256_cmp_ps_mask(y, zero(), _CMP_GT_OQ), r);
   }
@@ -75,6 +76,7 @@ struct Vector16 {
   static Reg fma(Reg a, Reg b, Reg c) { return _mm512_fmadd_ps(a, b, c); }
   static Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
   static Reg relu(Reg r) { return _mm512_max_ps(zero(), r); }
+  static Reg least(Reg r, const float* p) { return _mm512_min_ps(_mm512_set1_ps(*p), r); }
   static Reg where_positive(Reg y, Reg r) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y, zero(), _CMP_GT_OQ), r);
   }

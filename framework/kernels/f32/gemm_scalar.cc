@@ -29,6 +29,7 @@ struct Vector1 {
   static Reg fma(Reg a, Reg b, Reg c) { return std::fma(a, b, c); }
   static Reg add(Reg a, Reg b) { return a + b; }
   static Reg relu(Reg r) { return 0.0f > r ? 0.0f : r; }
+  static Reg least(Reg r, const float* p) { return *p < r ? *p : r; }
   static Reg where_positive(Reg y, Reg r) { return y > 0.0f ? r : 0.0f; }
 
   using Wins = bool;

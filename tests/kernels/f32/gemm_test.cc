@@ -189,6 +189,81 @@ TEST_CASE("f32 gemm: groups of rows, as the taps of a pixel lie in an image") {
   }
 }
 
+TEST_CASE("f32 gemm: listed rows, added rows and the activations, in and out of lists") {
+  constexpr std::int64_t kK = 5, kRuns = 2, kARun = 7, kMaps = 40;
+  struct Case {
+    std::int64_t m, n;
+    bool listed, unit_rows, go_on;
+  };
+  std::vector<Case> cases;
+  for (std::int64_t m = 1; m <= 14; ++m) {
+    for (const std::int64_t n : {1, 6, 8, 13, 16, 21, 48, 64, 70}) {
+      cases.push_back({m, n, true, false, m % 2 == 0});
+      cases.push_back({m, n, false, m % 3 == 0, m % 2 == 0});
+    }
+  }
+  for (const Case& c : cases) {
+    CAPTURE(c.m);
+    CAPTURE(c.n);
+    CAPTURE(c.listed);
+    const std::vector<float> a = random_floats(at(kMaps * 10), 1);
+    const std::vector<float> b = random_floats(at(kRuns * kK * c.n), 2);
+    const std::vector<float> bias = random_floats(at(c.n), 3);
+    const std::vector<float> before = random_floats(at(kMaps * c.n), 4);
+    std::vector<float> add = random_floats(at(kMaps * c.n), 5);
+    for (float& x : add) x *= 8.0f;  // some results are beyond 6
+    add[0] = std::nanf("");
+    const std::int64_t a_row = c.unit_rows ? 1 : 3, a_col = c.unit_rows ? 2 : 1;
+    std::vector<std::ptrdiff_t> a_rows, c_rows;
+    for (std::int64_t i = 0; i < c.m; ++i) {
+      a_rows.push_back(c.listed ? (i * 17 + 4) % 31 : i * a_row);
+      c_rows.push_back((c.listed ? i * 23 % kMaps : i) * c.n);  // no two of them are one
+    }
+    for (const int act : {0, 1, 2}) {
+      std::vector<float> expected = before;
+      for (std::int64_t i = 0; i < c.m; ++i) {
+        for (std::int64_t j = 0; j < c.n; ++j) {
+          const std::size_t to = at(c_rows[at(i)] + j);
+          float acc = c.go_on ? before[to] : bias[at(j)];
+          for (std::int64_t p = 0; p < kRuns * kK; ++p) {
+            acc = std::fma(a[at(a_rows[at(i)] + p / kK * kARun + p % kK * a_col)],
+                           b[at(p * c.n + j)], acc);
+          }
+          acc += add[to];
+          if (act > 0 && acc < 0.0f) acc = 0.0f;
+          if (act > 1 && acc > 6.0f) acc = 6.0f;
+          expected[to] = acc;
+        }
+      }
+      for (const F32Kernels& kernels : f32_kernels()) {
+        if (!cpu_supports(kernels.isa)) continue;
+        CAPTURE(std::string(kernels.name));
+        std::vector<float> result = before;
+        GemmF32Args args = {.m = c.m, .n = c.n, .k = kK, .a = a.data(), .a_row = a_row};
+        args.a_col = a_col;
+        args.b = b.data();
+        args.b_row = c.n;
+        args.init = c.go_on ? result.data() : bias.data();
+        args.init_row = c.go_on ? c.n : 0;
+        args.c = result.data();
+        args.c_row = c.n;
+        args.runs = kRuns;
+        args.a_run = kARun;
+        args.b_run = kK * c.n;
+        args.a_rows = c.listed ? a_rows.data() : nullptr;
+        args.c_rows = c.listed ? c_rows.data() : nullptr;
+        args.add = add.data();
+        args.relu = act == 1;
+        args.relu6 = act == 2;
+        kernels.gemm(args);
+        CHECK(std::isnan(result[0]));
+        result[0] = expected[0] = 0.0f;
+        CHECK(result == expected);
+      }
+    }
+  }
+}
+
 TEST_CASE("select_f32_kernels: the cap holds") {
   CHECK(select_f32_kernels(Isa::kScalar).isa == Isa::kScalar);
   CHECK(select_f32_kernels(Isa::kNeonDot).isa == Isa::kScalar);
