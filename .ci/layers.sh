@@ -24,6 +24,7 @@ data: tensor file
 io: nn optim data file
 onnx: nn ir file
 qat: nn runtime
+inference: nn runtime
 runtime: base file ir kernels/u8s8
 deploy: runtime
 models: nn

@@ -14,6 +14,7 @@
 #include "bench/text.h"
 #include "data/normalize.h"
 #include "eval/load_data.h"
+#include "inference/float_executor.h"
 #include "models/registry.h"
 #include "nn/leaf.h"
 #include "ops/cross_entropy.h"
@@ -91,9 +92,13 @@ void measure_training(Module& model, const Images& data, ModelResult& result) {
 }
 
 void measure_float(Module& model, const Images& data, ModelResult& result) {
-  const NoGradGuard no_grad;
-  model.eval();
-  measure_steps([&] { model(data.images); }, result);
+  const ModelRequest& r = result.request;
+  FloatExecutor executor(pack_float_model(model, r.image_shape, r.isa),
+                         {.max_batch = r.batch, .threads = num_threads()});
+  std::vector<float> logits(static_cast<std::size_t>(r.batch * kClasses));
+  const std::span<const float> images(data.images.data(),
+                                      static_cast<std::size_t>(data.images.numel()));
+  measure_steps([&] { executor.run(images, r.batch, logits); }, result);
 }
 
 // The integer graph of a model whose weights are initial values, calibrated on the images.

@@ -18,6 +18,7 @@ class AddAct final : public Leaf {
  private:
   Tensor forward(Inputs x) override;
   Tensor forward_codes(Inputs x) const override;
+  FloatForm folded() const override { return FloatAdd{o_.act}; }
   void prepare(const QConfig& qconfig) override;
   ir::QAdd integer_add(QParams a, QParams b) const;
 

@@ -15,6 +15,7 @@ class Concat final : public Leaf {
  private:
   Tensor forward(Inputs x) override;
   Tensor forward_codes(Inputs x) const override;
+  FloatForm folded() const override { return FloatConcat{}; }
   void prepare(const QConfig& qconfig) override;
 
   FakeQuantize* activation_fake_quant_ = nullptr;

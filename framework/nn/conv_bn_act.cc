@@ -184,6 +184,35 @@ std::vector<float> ConvBnAct::bn_factor() const {
   return factor;
 }
 
+// beta - mean * gamma / sigma with the running statistics.
+std::vector<float> ConvBnAct::folded_bias() const {
+  const std::vector<float> factor = bn_factor();
+  std::vector<float> bias = to_vector(beta_);
+  for (std::size_t c = 0; c < bias.size(); ++c) bias[c] -= factor[c] * running_mean_.data()[c];
+  return bias;
+}
+
+FloatForm ConvBnAct::folded() const {
+  FloatConv2d form;
+  if (o_.norm == Norm::kBatch) {
+    form.weight = to_vector(folded_weight());
+    form.bias = folded_bias();
+  } else {
+    form.weight = to_vector(weight_);
+    if (bias_.defined()) form.bias = to_vector(bias_);
+    form.bias.resize(static_cast<std::size_t>(o_.out));
+  }
+  form.in = o_.in;
+  form.out = o_.out;
+  form.kernel = o_.kernel;
+  form.stride = o_.stride;
+  form.padding = o_.padding;
+  form.groups = o_.groups;
+  form.shortcut = o_.shortcut;
+  form.act = o_.act;
+  return form;
+}
+
 IntegerForm ConvBnAct::integer_form(QParams input) const {
   const QParams output = conv_fake_quant_->qparams();
   const Act act = o_.shortcut ? Act::kNone : o_.act;
@@ -192,11 +221,10 @@ IntegerForm ConvBnAct::integer_form(QParams input) const {
     const std::vector<float> bias = bias_.defined() ? to_vector(bias_) : std::vector<float>{};
     return make_integer_form({weight_, {}, bias}, *weight_fake_quant_, input, output, clamp);
   }
-  const std::vector<float> factor = bn_factor();
-  std::vector<float> bias = to_vector(beta_);
-  for (std::size_t c = 0; c < bias.size(); ++c) bias[c] -= factor[c] * running_mean_.data()[c];
+  const std::vector<float> bias = folded_bias();
   if (weight_fake_quant_->per_channel()) {
-    return make_integer_form({weight_, factor, bias}, *weight_fake_quant_, input, output, clamp);
+    return make_integer_form({weight_, bn_factor(), bias}, *weight_fake_quant_, input, output,
+                             clamp);
   }
   return make_integer_form({folded_weight(), {}, bias}, *weight_fake_quant_, input, output, clamp);
 }

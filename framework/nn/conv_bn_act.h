@@ -62,6 +62,7 @@ class ConvBnAct final : public Leaf {
  private:
   Tensor forward(Inputs x) override;
   Tensor forward_codes(Inputs x) const override;
+  FloatForm folded() const override;
   void prepare(const QConfig& qconfig) override;
 
   void check_inputs(Inputs x) const;
@@ -72,6 +73,7 @@ class ConvBnAct final : public Leaf {
   Tensor forward_folded(const Tensor& x);
   Tensor folded_value(const Tensor& x, const Tensor& unfolded);
   Tensor folded_weight() const;
+  std::vector<float> folded_bias() const;
   std::vector<float> bn_factor() const;
   IntegerForm integer_form(QParams input) const;
   ir::QAdd integer_add(QParams shortcut) const;

@@ -13,6 +13,7 @@ class Flatten final : public Leaf {
 
  private:
   Tensor forward(Inputs x) override;
+  FloatForm folded() const override { return FloatIdentity{}; }
 };
 
 }  // namespace octet

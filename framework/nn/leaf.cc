@@ -78,6 +78,17 @@ void Leaf::set_qconfig(const QConfig& qconfig) {
   prepared_ = true;
 }
 
+FloatForm Leaf::float_form() const {
+  OCTET_CHECK(!prepared_, "[", full_name(),
+              "] is prepared for quantization; float inference takes the float model");
+  return folded();
+}
+
+FloatForm Leaf::folded() const {
+  throw Error(message("[", full_name(),
+                      "] has no form for float inference; give its leaf one (nn/float_form.h)"));
+}
+
 void Leaf::make_logits() {
   throw Error(message("[", full_name(),
                       "] makes the model's output, and only a linear layer has logits; end the "

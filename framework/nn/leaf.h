@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/float_form.h"
 #include "nn/lowering.h"
 #include "nn/module.h"
 #include "quant/fake_quantize.h"
@@ -65,6 +66,10 @@ class Leaf : public Module {
   // calibrated leaf.
   virtual ir::ValueId lower(Lowering& lowering) const = 0;
 
+  // The leaf's form for float inference. Throws Error that names the leaf if it has none, or if it
+  // is prepared: its weights may then be on their way to integers.
+  FloatForm float_form() const;
+
   // Prepares the output as logits: int32 on one common scale instead of 8-bit codes. Throws Error
   // for a leaf that has no such form; Linear has.
   virtual void make_logits();
@@ -88,6 +93,8 @@ class Leaf : public Module {
   // The twin: each input is codes with qparams. For leaves that quantize; others pass codes and
   // qparams on in `forward`.
   virtual Tensor forward_codes(Inputs x) const;
+  // float_form, of a leaf that is not prepared.
+  virtual FloatForm folded() const;
   // Creates what set_qconfig shall create; calls add_fake_quantize.
   virtual void prepare(const QConfig&) {}
 

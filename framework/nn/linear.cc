@@ -43,15 +43,28 @@ Tensor Linear::forward(Inputs x) {
   return activation_fake_quant_ == nullptr ? y : (*activation_fake_quant_)(y);
 }
 
+// Empty for a layer without.
+std::vector<float> Linear::bias() const {
+  if (!bias_.defined()) return {};
+  return {bias_.data(), bias_.data() + o_.out};
+}
+
+FloatForm Linear::folded() const {
+  FloatConv2d form{{weight_.data(), weight_.data() + weight_.numel()}, bias()};
+  form.bias.resize(static_cast<std::size_t>(o_.out));
+  form.in = o_.in;
+  form.out = o_.out;
+  form.act = o_.act;
+  return form;
+}
+
 IntegerForm Linear::integer_form(QParams input) const {
-  const std::vector<float> bias = bias_.defined()
-                                      ? std::vector<float>(bias_.data(), bias_.data() + o_.out)
-                                      : std::vector<float>{};
   if (logits_) {
-    return make_integer_form({weight_, {}, bias}, *weight_fake_quant_, input, {}, kActivationRange);
+    return make_integer_form({weight_, {}, bias()}, *weight_fake_quant_, input, {},
+                             kActivationRange);
   }
   const QParams output = activation_fake_quant_->qparams();
-  return make_integer_form({weight_, {}, bias}, *weight_fake_quant_, input, output,
+  return make_integer_form({weight_, {}, bias()}, *weight_fake_quant_, input, output,
                            clamp_range(o_.act, output, activation_fake_quant_->range()));
 }
 

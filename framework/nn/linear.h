@@ -28,7 +28,9 @@ class Linear final : public Leaf {
  private:
   Tensor forward(Inputs x) override;
   Tensor forward_codes(Inputs x) const override;
+  FloatForm folded() const override;
   void prepare(const QConfig& qconfig) override;
+  std::vector<float> bias() const;
   IntegerForm integer_form(QParams input) const;
 
   Options o_;

@@ -15,6 +15,7 @@ class MaxPool2d final : public Leaf {
 
  private:
   Tensor forward(Inputs x) override;
+  FloatForm folded() const override { return FloatMaxPool2d{o_.kernel, o_.stride, o_.padding}; }
 
   Options o_;
 };
@@ -30,6 +31,7 @@ class AvgPool2d final : public Leaf {
  private:
   Tensor forward(Inputs x) override;
   Tensor forward_codes(Inputs x) const override;
+  FloatForm folded() const override { return FloatAvgPool2d{o_.kernel, o_.stride, o_.padding}; }
   void prepare(const QConfig& qconfig) override;
 
   Options o_;
@@ -46,6 +48,7 @@ class GlobalAvgPool final : public Leaf {
  private:
   Tensor forward(Inputs x) override;
   Tensor forward_codes(Inputs x) const override;
+  FloatForm folded() const override { return FloatAvgPool2d{}; }
   void prepare(const QConfig& qconfig) override;
 
   FakeQuantize* activation_fake_quant_ = nullptr;

@@ -7,34 +7,13 @@
 #include "kernels/u8s8/add.h"
 #include "kernels/u8s8/input.h"
 #include "kernels/u8s8/pool.h"
+#include "runtime/images_step.h"
 #include "runtime/packed_model.h"
 #include "runtime/product_step.h"
 #include "runtime/step.h"
 
 namespace octet {
 namespace {
-
-// A step whose items are images: work(memory, image) computes one.
-template <class Work>
-class ImagesStep final : public Step {
- public:
-  explicit ImagesStep(Work work) : work_(std::move(work)) {}
-
-  std::int64_t items(std::int64_t batch) const noexcept override { return batch; }
-
-  void run(const Memory& memory, std::int64_t begin, std::int64_t end,
-           std::byte*) const noexcept override {
-    for (std::int64_t image = begin; image < end; ++image) work_(memory, image);
-  }
-
- private:
-  const Work work_;
-};
-
-template <class Work>
-std::unique_ptr<Step> per_image(Work work) {
-  return std::make_unique<ImagesStep<Work>>(std::move(work));
-}
 
 kernels::PoolArgs pool_args(const ir::Value& x, std::int64_t kernel_h, std::int64_t kernel_w,
                             std::int64_t stride, std::int64_t padding) {

@@ -17,11 +17,11 @@ namespace octet::kernels {
 //   c[i, j] = c[i * c_row + j]          written at i < m, j < n only
 // init may be c itself with init_row = c_row (the chain goes on); init_row = 0 gives every row the
 // same bias. m, n, k >= 1. a and b do not overlap c.
-// With runs > 1 the chain has runs * k links: run r takes a at a + r * a_run, b at b + r * b_run.
-// That is how a convolution reads its kernel rows from the image itself.
-// With run_groups > 1 all that happens for each group: its runs start a_run_group and b_run_group
-// floats after the last group's. So many images are one chain.
-// With row_groups > 1 there are row_groups * m rows: row i of group g is read at a + g * a_group +
+// With runs > 1 the chain has runs * k links (with 0 none: init, add and activation remain): run r
+// takes a at a + r * a_run, b at b + r * b_run. That is how a convolution reads its kernel rows
+// from the image itself. With run_groups > 1 all that happens for each group: its runs start
+// a_run_group and b_run_group floats after the last group's. So many images are one chain. With
+// row_groups > 1 there are row_groups * m rows: row i of group g is read at a + g * a_group +
 // i
 // * a_row, and written at c + (g * m + i) * c_row; init likewise. That is how a weight gradient
 // reads all taps of a pixel from the image itself.
