@@ -10,6 +10,7 @@
 #include "data/loader.h"
 #include "eval/load_data.h"
 #include "file/sha256.h"
+#include "inference/float_executor.h"
 
 namespace octet {
 namespace {
@@ -31,12 +32,10 @@ void add_predictions(const Tensor& logits, const Tensor& labels, Measurement& m)
 
 // `input` turns a batch into what the model takes; T is the type of its logits.
 template <class T>
-Measurement evaluate(const char* form, Module& model, std::shared_ptr<const Dataset> dataset,
-                     const Normalization& normalization, const EvaluateOptions& options,
+Measurement evaluate(const char* form, const std::function<Tensor(const Tensor&)>& model,
+                     std::shared_ptr<const Dataset> dataset, const Normalization& normalization,
+                     const EvaluateOptions& options,
                      const std::function<Tensor(const Batch&)>& input) {
-  const NoGradGuard no_grad;
-  const bool was_training = model.is_training();
-  model.eval();
   Measurement m;
   m.form = form;
   m.images = dataset->size();
@@ -70,7 +69,6 @@ Measurement evaluate(const char* form, Module& model, std::shared_ptr<const Data
     }
     m.latency = latency_of(std::move(times));
   }
-  model.train(was_training);
   return m;
 }
 
@@ -78,20 +76,34 @@ Measurement evaluate(const char* form, Module& model, std::shared_ptr<const Data
 
 Measurement evaluate_float(Module& model, std::shared_ptr<const Dataset> dataset,
                            const Normalization& normalization, const EvaluateOptions& options) {
-  return evaluate<float>("float", model, std::move(dataset), normalization, options,
+  FloatExecutor executor(pack_float_model(model, dataset->image_shape(), process_isa()),
+                         {.max_batch = options.batch, .threads = options.threads});
+  const auto run = [&](const Tensor& images) {
+    Tensor logits = Tensor::empty({images.dim(0), executor.output_shape().numel()});
+    executor.run({images.data(), static_cast<std::size_t>(images.numel())}, images.dim(0),
+                 {logits.mutable_data(), static_cast<std::size_t>(logits.numel())});
+    return logits;
+  };
+  return evaluate<float>("float", run, std::move(dataset), normalization, options,
                          [](const Batch& batch) { return batch.images; });
 }
 
 Measurement evaluate_fake_quant(Module& prepared, std::shared_ptr<const Dataset> dataset,
                                 const Normalization& normalization,
                                 const EvaluateOptions& options) {
-  return evaluate<std::int32_t>("fake-quant", prepared, std::move(dataset), normalization, options,
-                                [encoding = input_encoding(normalization)](const Batch& batch) {
-                                  const std::span pixels(
-                                      batch.pixels.data<std::uint8_t>(),
-                                      static_cast<std::size_t>(batch.pixels.numel()));
-                                  return qat::input_codes(pixels, batch.pixels.shape(), encoding);
-                                });
+  const NoGradGuard no_grad;
+  const bool was_training = prepared.is_training();
+  prepared.eval();
+  const auto codes = [encoding = input_encoding(normalization)](const Batch& batch) {
+    const std::span pixels(batch.pixels.data<std::uint8_t>(),
+                           static_cast<std::size_t>(batch.pixels.numel()));
+    return qat::input_codes(pixels, batch.pixels.shape(), encoding);
+  };
+  const Measurement m = evaluate<std::int32_t>(
+      "fake-quant", [&](const Tensor& x) { return prepared(x); }, std::move(dataset), normalization,
+      options, codes);
+  prepared.train(was_training);
+  return m;
 }
 
 }  // namespace octet

@@ -7,8 +7,9 @@
 
 namespace octet {
 
-// Runs a float model, in evaluation mode, over a whole dataset. The rate counts the model's forward
-// alone. The hash is over little-endian float32 logits.
+// Runs a float model on the float engine, with batch norm folded into the weights, over a whole
+// dataset. The rate counts FloatExecutor::run alone. The hash is over little-endian float32 logits;
+// it depends on neither isa, threads nor batch.
 Measurement evaluate_float(Module& model, std::shared_ptr<const Dataset> dataset,
                            const Normalization& normalization, const EvaluateOptions& options);
 
