@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
-quick='build format layers size symbols spills unit kernels parity programs qemu'
+quick='build format layers size symbols spills unit kernels parity programs qemu emulated'
 all="$quick slow clang sanitizers kills weights mnist"
 
 case ${1-} in
@@ -36,6 +36,12 @@ step_kernels() { run_tests release kernel; }
 step_parity() { run_tests release parity; }
 step_programs() { run_tests release program; }
 step_qemu() { compile arm64 && run_tests arm64 && .ci/same_logits.sh; }
+# What AVX-512 and AVX-VNNI compute, on a CPU without them: what depends on the kernels only.
+step_emulated() {
+  cmake --preset emulated &&
+    cmake --build --preset emulated --target test_kernels_u8s8 test_kernels_f32 test_runtime &&
+    run_tests emulated kernel && build/emulated/bin/test_runtime
+}
 step_slow() { ctest --test-dir build/release --timeout 1200 -L '^slow$'; }  # there may be none
 step_clang() { compile clang && .ci/spills.sh build/clang && run_tests clang; }
 step_sanitizers() { compile dev && run_tests dev; }

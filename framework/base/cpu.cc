@@ -48,6 +48,9 @@ bool detect(Isa isa) {
   const std::uint64_t state = enabled_state();
   const bool ymm = (state & 0x6) == 0x6, zmm = (state & 0xE6) == 0xE6;
   const bool avx2 = ymm && bit(leaf7.ebx, 5) && bit(leaf1.ecx, 12);  // AVX2 and FMA
+#if defined(OCTET_EMULATE_AVX512)
+  return isa != Isa::kNeonDot && avx2;
+#endif
   switch (isa) {
     case Isa::kScalar:
       return true;

@@ -4,6 +4,12 @@
 
 // 6 x 64 tile: zmm0-23 accumulators (4 per row), 4 registers of weights [16 columns][4 k], one of
 // broadcast activations. vpdpbusd adds four u8 x s8 products to an int32 without saturation.
+
+// Pins an accumulator to a register (gemm_tiles.h).
+#ifndef OCTET_PIN  // the tests' emulation has nothing to pin
+#define OCTET_PIN(vector) asm volatile("" : "+v"(vector))
+#endif
+
 namespace octet::kernels {
 namespace {
 
@@ -94,11 +100,10 @@ struct Kernel {
 
     multiply_runs<Kernel, Rows>(acc, tile);
 
-// Pins the accumulators to registers (gemm_tiles.h).
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) asm volatile("" : "+v"(acc[r][v]));
+      for (int v = 0; v < kVectors; ++v) OCTET_PIN(acc[r][v]);
     }
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {

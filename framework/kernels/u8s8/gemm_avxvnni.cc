@@ -5,17 +5,6 @@
 
 // 6 x 16 tile: 12 ymm of accumulators (2 per row), 2 of weights [8 columns][4 k], one of broadcast
 // activations. vpdpbusd adds four u8 x s8 products to an int32 without saturation.
-//
-// Tests compile this file once more with OCTET_AVXVNNI_AS_AVX512VL: the same code with the EVEX
-// form of the instruction, so that it is tested on CPUs with AVX-512 VNNI but without AVX-VNNI, and
-// again with an OCTET_DPBUSD of AVX2 instructions.
-#ifdef OCTET_AVXVNNI_AS_AVX512VL
-#define OCTET_DPBUSD _mm256_dpbusd_epi32
-#define u8s8_gemm_6x16_avxvnni u8s8_gemm_6x16_avxvnni_as_avx512vl
-#elif !defined(OCTET_DPBUSD)
-#define OCTET_DPBUSD _mm256_dpbusd_avx_epi32
-#endif
-
 namespace octet::kernels {
 namespace {
 
@@ -31,8 +20,8 @@ struct Kernel {
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
       const __m256i broadcast = _mm256_set1_epi32(a(r));
-      acc[r][0] = OCTET_DPBUSD(acc[r][0], broadcast, w0);
-      acc[r][1] = OCTET_DPBUSD(acc[r][1], broadcast, w1);
+      acc[r][0] = _mm256_dpbusd_avx_epi32(acc[r][0], broadcast, w0);
+      acc[r][1] = _mm256_dpbusd_avx_epi32(acc[r][1], broadcast, w1);
     }
   }
 

@@ -14,16 +14,6 @@
 // index alone; on failure the log names it, and OCTET_TEST_CASE=<index> runs it alone.
 // OCTET_TEST_SHAPES is the number of random cases per kernel (300 unless set).
 namespace octet::kernels {
-
-#if defined(__x86_64__)
-// gemm_avxvnni.cc, compiled with the EVEX form of its instruction (tests/CMakeLists.txt).
-void u8s8_gemm_6x16_avxvnni_as_avx512vl(const GemmArgs&, std::uint8_t*);
-void u8s8_gemm_6x16_avxvnni_as_avx512vl(const GemmArgs&, std::int32_t*);
-// And with AVX2 instructions in its place (gemm_avxvnni_as_avx2.cc).
-void u8s8_gemm_6x16_avxvnni_as_avx2(const GemmArgs&, std::uint8_t*);
-void u8s8_gemm_6x16_avxvnni_as_avx2(const GemmArgs&, std::int32_t*);
-#endif
-
 namespace {
 
 using testing::FaultReport;
@@ -311,10 +301,6 @@ void test_longest_sum(const GemmKernel& kernel) {
   }
 // clang-format on
 #include "kernels/u8s8/kernels.inc"
-#if defined(__x86_64__)
-OCTET_GEMM_KERNEL(u8s8_gemm_6x16_avxvnni_as_avx512vl, kAvx512Vnni, 6, 16, 4, 0, 0)
-OCTET_GEMM_KERNEL(u8s8_gemm_6x16_avxvnni_as_avx2, kAvx2, 6, 16, 4, 0, 0)
-#endif
 #undef OCTET_GEMM_KERNEL
 
 TEST_CASE("select_gemm: gives exactly the kernel that was asked for") {
