@@ -2,7 +2,7 @@
 
 #include <immintrin.h>
 
-#include "kernels/u8s8/gemm_args.h"
+#include "kernels/u8s8/gemm_tiles.h"
 
 // What the AVX2 and the AVX-VNNI kernel do with the accumulators of a tile, [rows][2] vectors of 8
 // columns. Internal to the including file.
@@ -209,6 +209,41 @@ template <int Rows, class At>
       _mm256_store_si256(reinterpret_cast<__m256i*>(all + 8 * v), acc[r][v]);
     }
     for (std::int64_t j = 0; j < columns; ++j) to[j] = all[j];
+  }
+}
+
+// Row i of what is left are the largest accumulators of the rows that pooling makes one.
+template <Pool kPool, int Rows>
+[[gnu::always_inline]] inline void pool_rows(const __m256i (&acc)[Rows][2],
+                                             __m256i (&pooled)[Rows / rows_of(kPool)][2]) {
+  constexpr int kGroup = rows_of(kPool);
+#pragma GCC unroll 8
+  for (int i = 0; i < Rows / kGroup; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < 2; ++v) {
+      pooled[i][v] = acc[kGroup * i][v];
+#pragma GCC unroll 8
+      for (int r = 1; r < kGroup; ++r) {
+        pooled[i][v] = _mm256_max_epi32(pooled[i][v], acc[kGroup * i + r][v]);
+      }
+    }
+    if (kPool == Pool::kFolded) pooled[i][0] = _mm256_max_epi32(pooled[i][0], pooled[i][1]);
+  }
+}
+
+// What is done with a tile's accumulators in the end.
+template <Pool kPool, int Rows, class C>
+[[gnu::always_inline]] inline void store_tile(C* c, const __m256i (&acc)[Rows][2],
+                                              const Tile& tile) {
+  const auto at = [rows = tile.args.c_rows + tile.row / rows_of(kPool), first = tile.first](int r) {
+    return rows[r] + first;
+  };
+  if constexpr (kPool == Pool::kNone) {
+    store_rows<Rows>(c, acc, tile.args.epilogue, tile.first, tile.columns, at);
+  } else {
+    __m256i pooled[Rows / rows_of(kPool)][2];
+    pool_rows<kPool>(acc, pooled);
+    store_rows<Rows / rows_of(kPool)>(c, pooled, tile.args.epilogue, tile.first, tile.columns, at);
   }
 }
 

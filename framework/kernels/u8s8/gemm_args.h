@@ -32,6 +32,18 @@ struct Epilogue {
   Residual residual;
 };
 
+// 2x2 max pooling in front of the requantization, which is monotone: a row of c is the largest of
+// several rows' accumulators, column by column.
+enum class Pool {
+  kNone,
+  kRows4,   // rows 4 i .. 4 i + 3 are row i of c
+  kFolded,  // rows 2 i and 2 i + 1 are, and of each both columns j and j + 8: n <= 8, and bias has
+            // 16 elements
+};
+constexpr int rows_of(Pool pool) {  // that are one row of c
+  return pool == Pool::kRows4 ? 4 : pool == Pool::kFolded ? 2 : 1;
+}
+
 // `count` >= 1 consecutive activations of a row that meet consecutive weights.
 struct TapRun {
   std::int64_t source = 0;  // the first activation, in bytes from the row's anchor
@@ -42,9 +54,11 @@ struct TapRun {
 // m rows that have one list of runs in common. The activations of row i are
 // a[a_rows[i] + run.source + (0 .. run.count)], and no other byte is read (a run may end at the end
 // of a page). Row i of c is c[c_rows[i] + (0 .. n)]; nothing else is written. a and c do not
-// overlap; the residual's codes may be c. m, n >= 1.
+// overlap; the residual's codes may be c. m, n >= 1. With pooling c_rows and c have m /
+// rows_of(pool) rows.
 struct GemmArgs {
   std::int64_t m = 0, n = 0;
+  Pool pool = Pool::kNone;  // m is a multiple of its rows; then there is no residual
   const std::uint8_t* a = nullptr;
   // Or, for kernels with copied_bytes 2, the activations widened already, when `a` is null: offsets
   // and sources count them, and one more behind a run may be read.
@@ -61,7 +75,7 @@ struct GemmArgs {
 
 using GemmU8Function = void (*)(const GemmArgs&, std::uint8_t* c);
 // Stores the accumulators themselves (bias added); nothing else of the epilogue is read. c_rows
-// counts elements.
+// counts elements. Without pooling.
 using GemmS32Function = void (*)(const GemmArgs&, std::int32_t* c);
 
 // Both entry points of every kernel in kernels.inc.

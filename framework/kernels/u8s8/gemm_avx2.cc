@@ -117,7 +117,7 @@ struct Kernel {
     }
   }
 
-  template <int Rows, class C>
+  template <int Rows, Pool kPool, class C>
   static void run(const Tile& tile, C* c) {
     const GemmArgs& args = tile.args;
     __m256i acc[Rows][2];
@@ -135,9 +135,7 @@ struct Kernel {
     // Pins the accumulators to registers (gemm_tiles.h).
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) asm volatile("" : "+x"(acc[r][0]), "+x"(acc[r][1]));
-    store_rows<Rows>(
-        c, acc, args.epilogue, tile.first, tile.columns,
-        [rows = args.c_rows + tile.row, first = tile.first](int r) { return rows[r] + first; });
+    store_tile<kPool>(c, acc, tile);
   }
 };
 
@@ -156,10 +154,10 @@ void copy_rows(const GemmArgs& args) {
 
 template <bool kWide, class C>
 void tiles(const GemmArgs& args, C* c) {
-  if (args.n <= 8) {
-    for_each_tile<Kernel<1, kWide>>(args, c);
+  if (args.n <= 8 && args.pool != Pool::kFolded) {
+    for_each_tile<Kernel<1, kWide>>(args, 0, args.n, c);
   } else {
-    for_each_tile<Kernel<2, kWide>>(args, c);
+    for_each_tile<Kernel<2, kWide>>(args, 0, args.n, c);
   }
 }
 

@@ -3,7 +3,8 @@
 #include "kernels/u8s8/gemm_tiles.h"
 
 // 6 x 64 tile: zmm0-23 accumulators (4 per row), 4 registers of weights [16 columns][4 k], one of
-// broadcast activations. vpdpbusd adds four u8 x s8 products to an int32 without saturation.
+// broadcast activations; where a panel has at most 32 or 16 columns, 12 rows of 2 or 1. vpdpbusd
+// adds four u8 x s8 products to an int32 without saturation.
 
 // Pins an accumulator to a register (gemm_tiles.h).
 #ifndef OCTET_PIN  // the tests' emulation has nothing to pin
@@ -65,9 +66,34 @@ void store(std::uint8_t* c, std::ptrdiff_t at, __mmask16 mask, __m512i acc, cons
   _mm_mask_storeu_epi8(c + at, mask, _mm512_cvtepi32_epi8(codes));
 }
 
+// Row i of acc becomes the largest of the rows that pooling makes one.
+template <Pool kPool, int Rows, int kVectors>
+[[gnu::always_inline]] inline void pool_rows(__m512i (&acc)[Rows][kVectors]) {
+  constexpr int kGroup = rows_of(kPool);
+  if constexpr (kPool == Pool::kNone) return;
+#pragma GCC unroll 12
+  for (int i = 0; i < Rows / kGroup; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      __m512i largest = acc[kGroup * i][v];
+#pragma GCC unroll 8
+      for (int r = 1; r < kGroup; ++r) {
+        largest = _mm512_max_epi32(largest, acc[kGroup * i + r][v]);
+      }
+      if (kPool == Pool::kFolded) {  // columns 8 to 15 onto 0 to 7
+        const __m512i upper = _mm512_castsi256_si512(_mm512_extracti64x4_epi64(largest, 1));
+        largest = _mm512_max_epi32(largest, upper);
+      }
+      acc[i][v] = largest;
+    }
+  }
+}
+
+// kVectors of a panel's four.
+template <int Vectors>
 struct Kernel {
-  static constexpr std::int64_t kMr = 6, kNr = 64;
-  static constexpr int kVectors = 4;
+  static constexpr int kVectors = Vectors;
+  static constexpr std::int64_t kMr = kVectors == 4 ? 6 : 12, kNr = 64;
 
   // Four activations of each row, a(r) being row r's.
   template <int Rows, class A>
@@ -76,7 +102,7 @@ struct Kernel {
     __m512i weights[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) weights[v] = _mm512_load_si512(w + 64 * v);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int r = 0; r < Rows; ++r) {
       const __m512i broadcast = _mm512_set1_epi32(a(r));
 #pragma GCC unroll 8
@@ -86,7 +112,21 @@ struct Kernel {
     }
   }
 
-  template <int Rows, class C>
+  // Vector v of the first kRows rows.
+  template <Pool kPool, int kRows, int Rows, class C>
+  [[gnu::always_inline]] static void store_vector(C* c, const Tile& tile,
+                                                  const __m512i (&acc)[Rows][kVectors], int v) {
+    const std::int64_t left = tile.columns - 16 * v;
+    if (left <= 0) return;
+    const auto mask = static_cast<__mmask16>(left >= 16 ? 0xFFFF : (1 << left) - 1);
+    const std::int64_t column = tile.first + 16 * v;
+#pragma GCC unroll 12
+    for (int r = 0; r < kRows; ++r) {
+      store(c, tile.c<kPool>(r) + 16 * v, mask, acc[r][v], tile.args.epilogue, column);
+    }
+  }
+
+  template <int Rows, Pool kPool, class C>
   static void run(const Tile& tile, C* c) {
     const GemmArgs& args = tile.args;
     const Epilogue& e = args.epilogue;
@@ -94,38 +134,41 @@ struct Kernel {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       const __m512i bias = load(e.bias + tile.first + 16 * v);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
       for (int r = 0; r < Rows; ++r) acc[r][v] = bias;
     }
 
     multiply_runs<Kernel, Rows>(acc, tile);
 
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) OCTET_PIN(acc[r][v]);
     }
+    pool_rows<kPool>(acc);
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
-      const std::int64_t left = tile.columns - 16 * v;
-      if (left <= 0) break;
-      const auto mask = static_cast<__mmask16>(left >= 16 ? 0xFFFF : (1 << left) - 1);
-#pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r) {
-        store(c, tile.c(r) + 16 * v, mask, acc[r][v], e, tile.first + 16 * v);
-      }
+      store_vector<kPool, Rows / rows_of(kPool)>(c, tile, acc, v);
     }
   }
 };
 
+template <class C>
+void gemm(const GemmArgs& args, C* c) {
+  const std::int64_t rest = args.n % 64, whole = args.n - rest;
+  if (rest > 32) return for_each_tile<Kernel<4>>(args, 0, args.n, c);
+  for_each_tile<Kernel<4>>(args, 0, whole, c);
+  if (rest > 16) {
+    for_each_tile<Kernel<2>>(args, whole, args.n, c);
+  } else {
+    for_each_tile<Kernel<1>>(args, whole, args.n, c);
+  }
+}
+
 }  // namespace
 
-void u8s8_gemm_6x64_avx512vnni(const GemmArgs& args, std::uint8_t* c) {
-  for_each_tile<Kernel>(args, c);
-}
+void u8s8_gemm_6x64_avx512vnni(const GemmArgs& args, std::uint8_t* c) { gemm(args, c); }
 
-void u8s8_gemm_6x64_avx512vnni(const GemmArgs& args, std::int32_t* c) {
-  for_each_tile<Kernel>(args, c);
-}
+void u8s8_gemm_6x64_avx512vnni(const GemmArgs& args, std::int32_t* c) { gemm(args, c); }
 
 }  // namespace octet::kernels

@@ -25,7 +25,7 @@ struct Kernel {
     }
   }
 
-  template <int Rows, class C>
+  template <int Rows, Pool kPool, class C>
   static void run(const Tile& tile, C* c) {
     const GemmArgs& args = tile.args;
     __m256i acc[Rows][2];
@@ -41,20 +41,18 @@ struct Kernel {
     // Pins the accumulators to registers (gemm_tiles.h).
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) asm volatile("" : "+x"(acc[r][0]), "+x"(acc[r][1]));
-    store_rows<Rows>(
-        c, acc, args.epilogue, tile.first, tile.columns,
-        [rows = args.c_rows + tile.row, first = tile.first](int r) { return rows[r] + first; });
+    store_tile<kPool>(c, acc, tile);
   }
 };
 
 }  // namespace
 
 void u8s8_gemm_6x16_avxvnni(const GemmArgs& args, std::uint8_t* c) {
-  for_each_tile<Kernel>(args, c);
+  for_each_tile<Kernel>(args, 0, args.n, c);
 }
 
 void u8s8_gemm_6x16_avxvnni(const GemmArgs& args, std::int32_t* c) {
-  for_each_tile<Kernel>(args, c);
+  for_each_tile<Kernel>(args, 0, args.n, c);
 }
 
 }  // namespace octet::kernels

@@ -83,6 +83,27 @@ void store(std::uint8_t* c, std::ptrdiff_t at, const int32x4_t (&acc)[4], const 
   for (std::int64_t j = 0; j < columns; ++j) c[at + j] = all[j];
 }
 
+// Row i of acc becomes the largest of the rows that pooling makes one.
+template <Pool kPool, int Rows>
+[[gnu::always_inline]] inline void pool_rows(int32x4_t (&acc)[Rows][4]) {
+  constexpr int kGroup = rows_of(kPool);
+  if constexpr (kPool == Pool::kNone) return;
+#pragma GCC unroll 8
+  for (int i = 0; i < Rows / kGroup; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < 4; ++v) {
+      int32x4_t largest = acc[kGroup * i][v];
+#pragma GCC unroll 8
+      for (int r = 1; r < kGroup; ++r) largest = vmaxq_s32(largest, acc[kGroup * i + r][v]);
+      acc[i][v] = largest;
+    }
+    if (kPool == Pool::kFolded) {
+      acc[i][0] = vmaxq_s32(acc[i][0], acc[i][2]);
+      acc[i][1] = vmaxq_s32(acc[i][1], acc[i][3]);
+    }
+  }
+}
+
 struct Kernel {
   static constexpr std::int64_t kMr = 4, kNr = 16;
 
@@ -101,7 +122,7 @@ struct Kernel {
     }
   }
 
-  template <int Rows, class C>
+  template <int Rows, Pool kPool, class C>
   static void run(const Tile& tile, C* c) {
     const GemmArgs& args = tile.args;
     int32x4_t acc[Rows][4];
@@ -144,9 +165,10 @@ struct Kernel {
 #pragma GCC unroll 8
       for (int v = 0; v < 4; ++v) asm volatile("" : "+w"(acc[r][v]));
     }
+    pool_rows<kPool, Rows>(acc);
 #pragma GCC unroll 8
-    for (int r = 0; r < Rows; ++r) {
-      store(c, tile.c(r), acc[r], args.epilogue, tile.first, tile.columns);
+    for (int r = 0; r < Rows / rows_of(kPool); ++r) {
+      store(c, tile.c<kPool>(r), acc[r], args.epilogue, tile.first, tile.columns);
     }
   }
 };
@@ -154,11 +176,11 @@ struct Kernel {
 }  // namespace
 
 void u8s8_gemm_4x16_neondot(const GemmArgs& args, std::uint8_t* c) {
-  for_each_tile<Kernel>(args, c);
+  for_each_tile<Kernel>(args, 0, args.n, c);
 }
 
 void u8s8_gemm_4x16_neondot(const GemmArgs& args, std::int32_t* c) {
-  for_each_tile<Kernel>(args, c);
+  for_each_tile<Kernel>(args, 0, args.n, c);
 }
 
 }  // namespace octet::kernels

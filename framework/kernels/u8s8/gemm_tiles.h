@@ -20,32 +20,59 @@ struct Tile {
   std::int64_t first, columns;
 
   const std::uint8_t* a(int r) const { return args.a + args.a_rows[row + r]; }
-  std::ptrdiff_t c(int r) const { return args.c_rows[row + r] + first; }
+  // Of the r-th row of c.
+  template <Pool kPool = Pool::kNone>
+  std::ptrdiff_t c(int r) const {
+    return args.c_rows[row / rows_of(kPool) + r] + first;
+  }
 };
 
 // Kernel::run<rows> for a number of rows that is known at run time only.
-template <class Kernel, int Rows, class C>
+template <class Kernel, Pool kPool, int Rows, class C>
 inline void run_rows(std::int64_t rows, const Tile& tile, C* c) {
   if (rows >= Rows) {
-    Kernel::template run<Rows>(tile, c);
-  } else if constexpr (Rows > 1) {
-    run_rows<Kernel, Rows - 1>(rows, tile, c);
+    Kernel::template run<Rows, kPool>(tile, c);
+  } else if constexpr (Rows > rows_of(kPool)) {
+    run_rows<Kernel, kPool, Rows - rows_of(kPool)>(rows, tile, c);
   }
 }
 
-// Kernel has constants kMr, kNr and a template run<Rows>(tile, c) for C = uint8_t and int32_t.
 // Tiles are of nearly equal height: the last one never has one row beside others with many.
-template <class Kernel, class C>
-inline void for_each_tile(const GemmArgs& args, C* c) {
-  const auto* panel = static_cast<const std::int8_t*>(args.packed_w);
-  for (std::int64_t j = 0; j < args.n; j += Kernel::kNr, panel += Kernel::kNr * args.panel_k) {
-    const std::int64_t columns = args.n - j < Kernel::kNr ? args.n - j : Kernel::kNr;
-    std::int64_t tiles = (args.m + Kernel::kMr - 1) / Kernel::kMr;
-    for (std::int64_t i = 0; i < args.m; --tiles) {
-      const std::int64_t rows = (args.m - i + tiles - 1) / tiles;
-      run_rows<Kernel, Kernel::kMr>(rows, Tile{args, i, panel, j, columns}, c);
-      i += rows;
+template <class Kernel, Pool kPool, class C>
+inline void for_each_tile_of(const GemmArgs& args, std::int64_t first, std::int64_t last, C* c) {
+  constexpr std::int64_t kGroup = rows_of(kPool), kMost = Kernel::kMr / kGroup;
+  const auto* panel = static_cast<const std::int8_t*>(args.packed_w) + first * args.panel_k;
+  for (std::int64_t j = first; j < last; j += Kernel::kNr, panel += Kernel::kNr * args.panel_k) {
+    const std::int64_t columns = last - j < Kernel::kNr ? last - j : Kernel::kNr;
+    const std::int64_t groups = args.m / kGroup;
+    std::int64_t tiles = (groups + kMost - 1) / kMost;
+    for (std::int64_t i = 0; i < groups; --tiles) {
+      const std::int64_t count = (groups - i + tiles - 1) / tiles;
+      run_rows<Kernel, kPool, kMost * kGroup>(count * kGroup,
+                                              Tile{args, i * kGroup, panel, j, columns}, c);
+      i += count;
     }
+  }
+}
+
+// The columns [first, last) of c; first is a multiple of kNr. Kernel has constants kMr >= 4, kNr
+// and a template run<Rows, kPool>(tile, c) for C = uint8_t and int32_t.
+template <class Kernel>
+inline void for_each_tile(const GemmArgs& args, std::int64_t first, std::int64_t last,
+                          std::int32_t* c) {
+  for_each_tile_of<Kernel, Pool::kNone>(args, first, last, c);
+}
+
+template <class Kernel>
+inline void for_each_tile(const GemmArgs& args, std::int64_t first, std::int64_t last,
+                          std::uint8_t* c) {
+  switch (args.pool) {
+    case Pool::kNone:
+      return for_each_tile_of<Kernel, Pool::kNone>(args, first, last, c);
+    case Pool::kRows4:
+      return for_each_tile_of<Kernel, Pool::kRows4>(args, first, last, c);
+    case Pool::kFolded:
+      return for_each_tile_of<Kernel, Pool::kFolded>(args, first, last, c);
   }
 }
 
@@ -69,7 +96,7 @@ inline void for_each_tile(const GemmArgs& args, C* c) {
 template <class Kernel, int Rows, class Accumulators>
 [[gnu::always_inline]] inline void multiply_runs(Accumulators& acc, const Tile& tile) {
   const std::uint8_t* anchors[Rows];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int r = 0; r < Rows; ++r) anchors[r] = tile.a(r);
   // Runs' last activations, fewer than four, come first: between the loops GCC would spill. Their
   // words go through memory, because moving them between registers takes more of those.

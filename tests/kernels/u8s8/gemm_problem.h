@@ -148,7 +148,8 @@ inline Problem random_problem(const GemmKernel& kernel, std::int64_t index) {
   const std::int64_t mr = kernel.mr, nr = kernel.nr;
   Problem p;
   p.index = index;
-  p.m = pick<std::int64_t>(rng, {1, 1, 2, 3, 4, 5, mr, mr + 1, 2 * mr - 1, 2 * mr + 1, 13, 25});
+  p.m = pick<std::int64_t>(
+      rng, {1, 1, 2, 3, 4, 5, 8, mr, mr + 1, 2 * mr - 1, 2 * mr + 1, 13, 24, 25, 36});
   p.n = pick<std::int64_t>(
       rng, {1, 2, 3, 4, 6, 10, 15, 16, 17, 31, 33, 63, 64, 65, 84, 120, nr, nr + 1, 2 * nr - 1});
   p.k =
@@ -211,6 +212,34 @@ inline std::vector<std::uint8_t> codes_of(const Problem& p, const std::vector<st
       code = add_one(code, p.b[i], r.params, r.zero_point, r.clamp_min, r.clamp_max);
     }
     result.push_back(static_cast<std::uint8_t>(code));
+  }
+  return result;
+}
+
+// Whether `pool` can be asked of this problem. Folded, its columns are those of the panel, and c
+// has 8 less.
+inline bool can_pool(const Problem& p, Pool pool) {
+  return p.m % rows_of(pool) == 0 && (pool != Pool::kFolded || (p.n > 8 && p.n <= 16));
+}
+
+// The rows that remain of `acc`, [m / rows_of(pool), n or n - 8], requantized.
+inline std::vector<std::uint8_t> pooled_codes_of(const Problem& p, Pool pool,
+                                                 const std::vector<std::int32_t>& acc) {
+  const std::int64_t rows = rows_of(pool), n = pool == Pool::kFolded ? p.n - 8 : p.n;
+  std::vector<std::uint8_t> result;
+  for (std::int64_t i = 0; i < p.m; i += rows) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      std::int32_t largest = INT32_MIN;
+      for (std::int64_t r = i; r < i + rows; ++r) {
+        largest = std::max(largest, acc[static_cast<std::size_t>(r * p.n + j)]);
+        if (pool != Pool::kFolded) continue;
+        largest = std::max(largest, acc[static_cast<std::size_t>(r * p.n + j + 8)]);
+      }
+      const auto column = static_cast<std::size_t>(j);
+      const Requant requant{p.multiplier[column], p.shift[column]};
+      result.push_back(static_cast<std::uint8_t>(
+          requantize_one(largest, requant, p.zero_point, p.clamp_min, p.clamp_max)));
+    }
   }
   return result;
 }

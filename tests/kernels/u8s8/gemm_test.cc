@@ -47,6 +47,26 @@ std::string difference(const Problem& p, const GuardedBuffer<C>& c, const std::v
   return "";
 }
 
+// The problem's rows and, folded, its columns pooled. Says what is wrong; "" if nothing is.
+std::string run_pooled(const GemmKernel& kernel, const Problem& p, Pool pool, GemmArgs args,
+                       const std::vector<std::int32_t>& acc) {
+  const std::vector<std::uint8_t> want = pooled_codes_of(p, pool, acc);
+  args.pool = pool;
+  args.n = pool == Pool::kFolded ? p.n - 8 : p.n;
+  std::vector<std::ptrdiff_t> c_rows;
+  for (std::int64_t i = 0; i < p.m / rows_of(pool); ++i) c_rows.push_back(i * args.n);
+  args.c_rows = c_rows.data();
+  GuardedBuffer<std::uint8_t> c(want.size(), p.guard);
+  std::fill(c.begin(), c.end(), std::uint8_t{0x5A});
+  kernel.gemm_u8(args, c.data());
+  for (std::size_t x = 0; x < want.size(); ++x) {
+    if (c[x] == want[x]) continue;
+    return message("pooled ", rows_of(pool), " c[", x, "] is ", +c[x], ", expected ", +want[x],
+                   " in ", describe(kernel, p));
+  }
+  return "";
+}
+
 // Runs one problem through both entry points, with rows of `a` that are `a_stride` apart. Says what
 // is wrong; "" if nothing is.
 std::string run(const GemmKernel& kernel, const Problem& p, const std::uint8_t* a,
@@ -110,6 +130,12 @@ std::string run(const GemmKernel& kernel, const Problem& p, const std::uint8_t* 
   const std::string s32 = difference<std::int32_t>(p, c32, before_32, acc);
   if (!s32.empty()) return "s32 " + s32 + " in " + describe(kernel, p);
 
+  for (const Pool pool : {Pool::kRows4, Pool::kFolded}) {
+    if (!can_pool(p, pool)) continue;
+    const std::string pooled = run_pooled(kernel, p, pool, args, acc);
+    if (!pooled.empty()) return pooled;
+  }
+
   if (kernel.copied_bytes == 2) {  // the same rows, widened already
     std::vector<std::int16_t> wide(
         static_cast<std::size_t>((p.m - 1) * a_stride + p.row_bytes() + 1));
@@ -121,6 +147,11 @@ std::string run(const GemmKernel& kernel, const Problem& p, const std::uint8_t* 
     kernel.gemm_s32(wide_args, c32.data());
     const std::string in_place = difference<std::int32_t>(p, c32, before_32, acc);
     if (!in_place.empty()) return "wide s32 " + in_place + " in " + describe(kernel, p);
+    for (const Pool pool : {Pool::kRows4, Pool::kFolded}) {
+      if (!can_pool(p, pool)) continue;
+      const std::string pooled = run_pooled(kernel, p, pool, wide_args, acc);
+      if (!pooled.empty()) return "wide " + pooled;
+    }
   }
 
   // The residual is in a buffer of its own, then in c itself.
