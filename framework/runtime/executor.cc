@@ -24,7 +24,7 @@ struct Executor::Impl {
   Impl(std::shared_ptr<const PackedModel> packed, Options asked)
       : model(std::move(packed)),
         options(asked),
-        fusion(options.keep_values ? Fusion(model->graph.nodes.size()) : fuse_adds(model->graph)),
+        fusion(options.keep_values ? Fusion(model->graph.nodes.size()) : model->fusion),
         runner(lower_all(), ends(),
                [this](std::int64_t images) {
                  return make_plan(model->graph, fusion, images, options.keep_values);

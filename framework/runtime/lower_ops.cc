@@ -30,7 +30,7 @@ kernels::PoolArgs pool_args(const ir::Value& x, std::int64_t kernel_h, std::int6
 
 std::unique_ptr<Step> lower(const PackedModel& model, std::size_t node_index,
                             const Fusion& fusion) {
-  if (fusion.add_of[node_index] >= 0) return nullptr;
+  if (fusion.reader_of[node_index] >= 0) return nullptr;
   if (const NodeIndex product = fusion.product_of[node_index]; product >= 0) {
     return make_product_step(model, static_cast<std::size_t>(product),
                              static_cast<NodeIndex>(node_index));

@@ -47,19 +47,40 @@ void pack_depthwise(std::span<const std::int8_t> weights, std::int64_t n, std::i
   }
 }
 
-PackedWeights pack(const ir::Graph& graph, const ir::Node& node,
-                   const kernels::GemmKernel& kernel) {
+// Each channel's weights for the left and for the right of two neighbouring pixels, in columns 8
+// apart: rows of one tap more, whose last or first meets a zero.
+//   weights: [n, kernel_h, (kernel_w - 1) * channels], kernel_w that of the folded `shape`
+std::vector<std::int8_t> folded_weights(std::span<const std::int8_t> weights, std::int64_t n,
+                                        const ConvShape& shape) {
+  const std::int64_t wide = shape.kernel_w * shape.c, row = wide - shape.c;
+  std::vector<std::int8_t> folded(static_cast<std::size_t>(16 * shape.kernel_h * wide));
+  for (std::int64_t j = 0; j < n; ++j) {
+    for (std::int64_t y = 0; y < shape.kernel_h; ++y) {
+      const auto from = weights.begin() + (j * shape.kernel_h + y) * row;
+      std::copy_n(from, row, folded.begin() + (j * shape.kernel_h + y) * wide);
+      std::copy_n(from, row, folded.begin() + ((j + 8) * shape.kernel_h + y) * wide + shape.c);
+    }
+  }
+  return folded;
+}
+
+PackedWeights pack(const ir::Graph& graph, const ir::Node& node, const kernels::GemmKernel& kernel,
+                   bool pooled) {
   const ir::Constant& weight = graph.constant(node, "weight");
-  const auto elements = weight.as<std::int8_t>();
+  auto elements = weight.as<std::int8_t>();
   PackedWeights p;
-  p.taps = TapLists(kernel, conv_shape(graph, node, weight.shape), weight.shape[0]);
+  p.taps = TapLists(kernel, conv_shape(graph, node, weight.shape), weight.shape[0], pooled);
   const ConvShape& shape = p.taps.shape;
   const auto taps = static_cast<std::size_t>(p.taps.packed.k);
   p.n = weight.shape[0] / shape.groups;
-  p.n_padded = round_up(p.n, kernel.nr);
-  const std::size_t packed_bytes = p.taps.depthwise
-                                       ? taps * static_cast<std::size_t>(p.n_padded)
-                                       : kernels::packed_weight_bytes(kernel, p.n, p.taps.packed);
+  const bool folded = p.taps.pool == kernels::Pool::kFolded;
+  const std::int64_t columns = folded ? 16 : p.n;
+  std::vector<std::int8_t> folds;
+  if (folded) elements = folds = folded_weights(elements, p.n, shape);
+  p.n_padded = round_up(columns, kernel.nr);
+  const std::size_t packed_bytes =
+      p.taps.depthwise ? taps * static_cast<std::size_t>(p.n_padded)
+                       : kernels::packed_weight_bytes(kernel, columns, p.taps.packed);
   p.group_bytes = static_cast<std::size_t>(round_up(static_cast<std::int64_t>(packed_bytes), 64));
   const auto groups = static_cast<std::size_t>(shape.groups), classes = p.taps.classes.size();
   p.weights = AlignedBuffer(checked_mul(p.group_bytes, groups, "packed weights"));
@@ -81,7 +102,7 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node,
       pack_depthwise(elements, p.n, p.n_padded, p.taps.packed.k,
                      reinterpret_cast<std::int8_t*>(to));
     } else {
-      kernels::pack_weights(kernel, elements.data() + first * taps, p.n, p.taps.packed, to);
+      kernels::pack_weights(kernel, elements.data() + first * taps, columns, p.taps.packed, to);
     }
     for (std::int64_t j = 0; j < p.n; ++j) {
       const std::size_t c = first + static_cast<std::size_t>(j);
@@ -94,6 +115,7 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node,
         out += all;
         out[all] =
             folded_bias(bias[c], zero_point, pixels, shape, elements.subspan(c * taps, taps));
+        if (folded) out[all + 8] = out[all];
       }
     }
   }
@@ -110,6 +132,7 @@ kernels::GemmArgs PackedWeights::gemm_args(const TapLists::Class& c, std::int64_
   const std::span<const kernels::TapRun> runs = taps.runs_of(c);
   kernels::GemmArgs args;
   args.n = columns;
+  args.pool = taps.pool;
   args.runs = runs.data();
   args.run_count = static_cast<std::int64_t>(runs.size());
   args.packed_w = weights.data() + static_cast<std::size_t>(group) * group_bytes +
@@ -131,11 +154,18 @@ std::shared_ptr<const PackedModel> pack_model(const ir::Graph& graph, Isa isa) {
   auto model = std::make_shared<PackedModel>();
   model->kernel = &kernels::select_gemm(isa);
   model->weights.resize(graph.nodes.size());
+  model->pooled_weights.resize(graph.nodes.size());
   model->graph = graph;
+  model->fusion = fuse(graph);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const ir::Node& node = graph.nodes[i];
     if (graph.constants.count(node.name + ".weight") == 0) continue;
-    model->weights[i] = pack(graph, node, *model->kernel);
+    model->weights[i] = pack(graph, node, *model->kernel, false);
+    const NodeIndex reader = model->fusion.reader_of[i];
+    if (reader >= 0 &&
+        std::holds_alternative<ir::MaxPool2d>(graph.nodes[static_cast<std::size_t>(reader)].op)) {
+      model->pooled_weights[i] = pack(graph, node, *model->kernel, true);
+    }
     for (const char* role : {".weight", ".bias", ".weight_scale", ".multiplier", ".shift"}) {
       model->graph.constants.erase(node.name + role);
     }

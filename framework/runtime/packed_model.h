@@ -6,12 +6,13 @@
 #include "base/aligned_buffer.h"
 #include "ir/graph.h"
 #include "kernels/u8s8/gemm.h"
+#include "runtime/fusion.h"
 #include "runtime/tap_lists.h"
 
 namespace octet {
 
 // Weights of one QConv2d or QLinear in the kernel's layout, group by group, with what the epilogue
-// needs. n output channels per group.
+// needs. n output channels per group, of which folded ones (tap_lists.h) have two columns.
 struct PackedWeights {
   std::int64_t n = 0;
   TapLists taps;
@@ -33,7 +34,10 @@ class PackedModel {
  public:
   ir::Graph graph;  // without the weights' constants
   const kernels::GemmKernel* kernel = nullptr;
-  std::vector<PackedWeights> weights;  // one per node, empty for nodes that have none
+  Fusion fusion{0};
+  // One per node, empty for nodes that have none. Those of a product that a pool reads are packed
+  // once more for that, for their values apart are asked for too (Executor::Options::keep_values).
+  std::vector<PackedWeights> weights, pooled_weights;
 };
 
 }  // namespace octet

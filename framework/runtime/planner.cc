@@ -74,11 +74,11 @@ Plan make_plan(const ir::Graph& graph, const Fusion& fusion, std::int64_t max_ba
   };
   for (std::int64_t step = 0; step < end; ++step) {
     const ir::Node& node = graph.nodes[static_cast<std::size_t>(step)];
-    const NodeIndex add = fusion.add_of[static_cast<std::size_t>(step)];
-    if (add >= 0) fused[static_cast<std::size_t>(node.output)] = true;
+    const NodeIndex reader = fusion.reader_of[static_cast<std::size_t>(step)];
+    if (reader >= 0) fused[static_cast<std::size_t>(node.output)] = true;
     if (!std::holds_alternative<ir::Flatten>(node.op)) at(node.output) = {step, step, 0};
-    // A fused product reads its input when the add runs.
-    for (const ir::ValueId id : node.inputs) at(id).last = std::max({at(id).last, step, add});
+    // A fused product reads its input when its reader runs.
+    for (const ir::ValueId id : node.inputs) at(id).last = std::max({at(id).last, step, reader});
   }
 
   std::vector<ir::ValueId> ids;

@@ -38,16 +38,18 @@ struct Cut {
 
 class ProductStep final : public Step {
  public:
-  ProductStep(const PackedModel& model, std::size_t index, NodeIndex add)
-      : kernel_(*model.kernel), weights_(model.weights[index]) {
+  // reader: null for none
+  ProductStep(const PackedModel& model, std::size_t index, const PackedWeights& weights,
+              const ir::Node* reader)
+      : kernel_(*model.kernel), weights_(weights), group_(kernels::rows_of(weights.taps.pool)) {
     const ir::Graph& graph = model.graph;
     const ir::Node& node = graph.nodes[index];
     input_ = node.inputs[0];
-    output_ = node.output;
-    const ir::Value &x = graph.value(input_), &y = graph.value(output_);
+    output_ = reader == nullptr ? node.output : reader->output;
+    const ir::Value &x = graph.value(input_), &y = graph.value(node.output);
     input_zero_point_ = static_cast<std::uint8_t>(x.qparams.zero_point);
     input_size_ = x.shape.numel();
-    output_size_ = y.shape.numel();
+    output_size_ = graph.value(output_).shape.numel();
     logits_ = y.dtype == DType::kI32;
     epilogue_.zero_point = y.qparams.zero_point;
     const auto clamp = [&](const auto& op) {
@@ -59,14 +61,18 @@ class ProductStep final : public Step {
     } else {
       clamp(std::get<ir::QLinear>(node.op));
     }
-    if (add >= 0) set_residual(graph, graph.nodes[static_cast<std::size_t>(add)]);
+    if (reader != nullptr && std::holds_alternative<ir::QAdd>(reader->op)) {
+      set_residual(graph, node.output, *reader);
+    }
 
     const std::int64_t panel_k = weights_.taps.packed.panel_k();
     block_rows_ = std::clamp(kBlockK / panel_k / kernel_.mr * kernel_.mr, kMinRows, kMaxRows);
+    block_pixels_ = block_rows_ / group_;
     if (weights_.taps.copied) {
       const ConvShape& s = weights_.taps.shape;
       const std::int64_t element = std::max(kernel_.copied_bytes, 1);
-      copy_bytes_ = static_cast<std::size_t>(round_up((s.h * s.w * s.c + 1) * element, 64));
+      copy_bytes_ =
+          static_cast<std::size_t>(round_up((s.h * s.w * s.c + kernel_.kr) * element, 64));
     }
     kernel_scratch_bytes_ = static_cast<std::size_t>(round_up(
         static_cast<std::int64_t>(kernels::gemm_scratch_bytes(kernel_, block_rows_, panel_k)), 64));
@@ -114,30 +120,34 @@ class ProductStep final : public Step {
     const std::int16_t* wide = nullptr;
   };
 
+  // Behind the copy are as many zeros as may be read behind its last run.
   Source copy(const std::uint8_t* image, std::byte* to) const noexcept {
     const TapLists& taps = weights_.taps;
+    const std::int64_t size = taps.shape.h * taps.shape.w * taps.shape.c;
     if (kernel_.copied_bytes == 0) {
       auto* codes = reinterpret_cast<std::uint8_t*>(to);
       copy_with_border(taps.shape, taps.border, image, input_zero_point_, codes);
+      std::fill_n(codes + size, kernel_.kr, std::uint8_t{0});
       return {codes};
     }
     auto* wide = reinterpret_cast<std::int16_t*>(to);
     copy_with_border(taps.shape, taps.border, image, input_zero_point_, wide);
-    wide[taps.shape.h * taps.shape.w * taps.shape.c] = 0;  // may be read behind the last run
+    std::fill_n(wide + size, kernel_.kr, std::int16_t{0});
     return {nullptr, wide};
   }
 
   Cut cut_of(std::int64_t batch) const {
-    const std::int64_t panels = weights_.taps.depthwise ? 1 : weights_.n_padded / kernel_.nr;
-    return {weights_.taps.shape, panels, weights_.taps.copied, batch};
+    const TapLists& taps = weights_.taps;
+    const bool one_panel = taps.depthwise || taps.pool == kernels::Pool::kFolded;
+    const std::int64_t panels = one_panel ? 1 : weights_.n_padded / kernel_.nr;
+    return {taps.shape, panels, taps.copied, batch};
   }
 
   // The add's operands may stand in either order: here the product is always the first.
-  void set_residual(const ir::Graph& graph, const ir::Node& add) {
+  void set_residual(const ir::Graph& graph, ir::ValueId product, const ir::Node& add) {
     const auto& op = std::get<ir::QAdd>(add.op);
-    const bool first = add.inputs[0] == output_;
+    const bool first = add.inputs[0] == product;
     residual_ = add.inputs[first ? 1 : 0];
-    output_ = add.output;
     epilogue_.residual.params = op.params;
     if (!first) {
       std::swap(epilogue_.residual.params.multiplier_a, epilogue_.residual.params.multiplier_b);
@@ -158,18 +168,19 @@ class ProductStep final : public Step {
       first_column = first * kernel_.nr;
       columns = std::min(last * kernel_.nr, weights_.n) - first_column;
     }
+    const std::int64_t tile_pixels = std::max<std::int64_t>(1, kernel_.mr / group_);
     auto* buffer = reinterpret_cast<std::ptrdiff_t*>(scratch + kernel_scratch_bytes_ + copy_bytes_);
     for (const TapLists::Class& c : taps.classes) {
-      const std::int64_t rows = images * c.pixel_count;
-      auto [row, end] = part.cut.by_panel ? std::pair{std::int64_t{0}, rows} : part.of(rows);
-      for (std::int64_t blocks = divide_up(end - row, block_rows_); row < end; --blocks) {
+      const std::int64_t pixels = images * c.pixel_count;
+      auto [pixel, end] = part.cut.by_panel ? std::pair{std::int64_t{0}, pixels} : part.of(pixels);
+      for (std::int64_t blocks = divide_up(end - pixel, block_pixels_); pixel < end; --blocks) {
         const std::int64_t count =
-            std::min(end - row, round_up(divide_up(end - row, blocks), kernel_.mr));
-        const Rows block = rows_of(c, row, count, buffer);
-        row += count;
+            std::min(end - pixel, round_up(divide_up(end - pixel, blocks), tile_pixels));
+        const Rows block = rows_of(c, pixel, count, buffer);
+        pixel += count;
         for (std::int64_t g = 0; g < taps.shape.groups; ++g) {
           kernels::GemmArgs args = weights_.gemm_args(c, g, first_column, columns);
-          args.m = count;
+          args.m = count * group_;
           args.a = x.codes == nullptr ? nullptr : x.codes + block.a + g * channels;
           args.wide_a = x.wide;
           args.a_rows = block.a_rows;
@@ -181,7 +192,7 @@ class ProductStep final : public Step {
     }
   }
 
-  // Offsets of consecutive rows of a class: pixel by pixel, image by image.
+  // Offsets of a class's rows for consecutive pixels, image by image.
   struct Rows {
     std::int64_t a, c;  // in front of all
     const std::ptrdiff_t *a_rows, *c_rows;
@@ -192,14 +203,16 @@ class ProductStep final : public Step {
                std::ptrdiff_t* buffer) const noexcept {
     const TapLists& taps = weights_.taps;
     std::int64_t image = first / c.pixel_count, pixel = first % c.pixel_count;
-    const std::ptrdiff_t* anchors = taps.anchors.data() + c.first_pixel;
+    const std::ptrdiff_t* anchors = taps.anchors.data() + group_ * c.first_pixel;
     const std::ptrdiff_t* results = taps.results.data() + c.first_pixel;
     if (pixel + count <= c.pixel_count) {
-      return {image * input_size_, image * output_size_, anchors + pixel, results + pixel};
+      return {image * input_size_, image * output_size_, anchors + group_ * pixel, results + pixel};
     }
     std::ptrdiff_t *a_rows = buffer, *c_rows = buffer + kMaxRows;
     for (std::int64_t i = 0; i < count; ++i) {
-      a_rows[i] = image * input_size_ + anchors[pixel];
+      for (std::int64_t r = 0; r < group_; ++r) {
+        a_rows[group_ * i + r] = image * input_size_ + anchors[group_ * pixel + r];
+      }
       c_rows[i] = image * output_size_ + results[pixel];
       if (++pixel == c.pixel_count) {
         pixel = 0;
@@ -237,20 +250,25 @@ class ProductStep final : public Step {
 
   const kernels::GemmKernel& kernel_;
   const PackedWeights& weights_;
+  const std::int64_t group_;  // rows of the kernel that are one pixel of the result
   ir::ValueId input_ = -1, output_ = -1, residual_ = -1;
   std::int64_t input_size_ = 0, output_size_ = 0;  // of one image
   std::uint8_t input_zero_point_ = 0;
   bool logits_ = false;
   kernels::Epilogue epilogue_;  // clamps, zero points and the residual's parameters
-  std::int64_t block_rows_ = 0;
+  std::int64_t block_rows_ = 0, block_pixels_ = 0;
   std::size_t kernel_scratch_bytes_ = 0, copy_bytes_ = 0;
 };
 
 }  // namespace
 
 std::unique_ptr<Step> make_product_step(const PackedModel& model, std::size_t node_index,
-                                        NodeIndex add) {
-  return std::make_unique<ProductStep>(model, node_index, add);
+                                        NodeIndex reader) {
+  const ir::Node* node =
+      reader < 0 ? nullptr : &model.graph.nodes[static_cast<std::size_t>(reader)];
+  const bool pooled = node != nullptr && std::holds_alternative<ir::MaxPool2d>(node->op);
+  const std::vector<PackedWeights>& weights = pooled ? model.pooled_weights : model.weights;
+  return std::make_unique<ProductStep>(model, node_index, weights[node_index], node);
 }
 
 }  // namespace octet

@@ -30,25 +30,36 @@ struct AxisClasses {
 }  // namespace
 
 TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked,
-                   std::int64_t out_channels)
+                   std::int64_t out_channels, bool pooled)
     : shape(asked) {
   constexpr std::int64_t kFewChannels = 8;
   depthwise = shape.groups > 1 && shape.groups == shape.c && out_channels == shape.c;
   const std::int64_t channels = shape.c / shape.groups;
   const bool unaligned = shape.padding > 0 && channels % kernel.kr != 0;
   const bool few = kernel.copied_bytes > 0 && channels <= kFewChannels && shape.kernel_w > 1;
-  copied = shape.groups == 1 && (unaligned || few);
+  // A pool's windows have no classes, and its runs no rest (list_windows).
+  const bool windows = pooled && (shape.padding > 0 || shape.kernel_w * channels % kernel.kr != 0);
+  copied = shape.groups == 1 && (unaligned || few || windows);
   if (copied) {
     border = shape.padding;
     shape.h += 2 * border;
     shape.w += 2 * border;
     shape.padding = 0;
   }
+  if (pooled) {
+    const bool folded = shape.stride == 1 && out_channels <= 8;
+    pool = folded ? kernels::Pool::kFolded : kernels::Pool::kRows4;
+    if (folded) ++shape.kernel_w;
+  }
   // In one group the taps of a kernel row are one stretch of memory; a group's are not.
   const std::int64_t taps = shape.kernel_h * shape.kernel_w;
   packed =
       PackedK(kernel, taps * channels, shape.groups == 1 ? shape.kernel_w * channels : channels);
 
+  if (pooled) {
+    list_windows(out_channels);
+    return;
+  }
   const TapAxis vertical{shape.h, shape.out_h, shape.kernel_h, shape.stride, shape.padding};
   const TapAxis horizontal{shape.w, shape.out_w, shape.kernel_w, shape.stride, shape.padding};
   const AxisClasses by_row(vertical), by_column(horizontal);
@@ -87,6 +98,29 @@ TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked,
     }
   }
   if (depthwise) shape.groups = 1;
+}
+
+void TapLists::list_windows(std::int64_t out_channels) {
+  const std::int64_t line = shape.w * shape.c;
+  Class all{{0, 0, shape.kernel_h}, {0, 0, shape.kernel_w}};
+  all.run_count = shape.kernel_h;
+  for (std::int64_t row = 0; row < shape.kernel_h; ++row) {
+    // In a copy a run may go on behind its last activation, where its weights are zeros.
+    runs.push_back(
+        {row * line, row * packed.padded_piece, copied ? packed.padded_piece : packed.piece});
+  }
+  for (std::int64_t y = 0; y < shape.out_h / 2; ++y) {
+    for (std::int64_t x = 0; x < shape.out_w / 2; ++x) {
+      for (std::int64_t row = 2 * y; row < 2 * y + 2; ++row) {
+        const std::int64_t left = row * shape.stride * line + 2 * x * shape.stride * shape.c;
+        anchors.push_back(left);
+        if (pool == kernels::Pool::kRows4) anchors.push_back(left + shape.stride * shape.c);
+      }
+      results.push_back(static_cast<std::int64_t>(results.size()) * out_channels);
+    }
+  }
+  all.pixel_count = static_cast<std::int64_t>(results.size());
+  classes.push_back(all);
 }
 
 }  // namespace octet

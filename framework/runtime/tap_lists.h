@@ -29,15 +29,22 @@ struct ConvShape {
 // could not begin at each tap. Then the image is first copied with a border of its zero point, and
 // all pixels are one class. The same where channels are few and the kernel would copy each row's
 // short runs: then it is a copy of the kernel's own form.
+//
+// With a 2x2 max pool behind the convolution (kernels::Pool) the pixels of a window are one after
+// the other, all windows are one class, and the image is copied if it has padding. Up to 8 output
+// channels are folded: each row is two neighbouring pixels, and its columns are both pixels'
+// channels, for which the kernel is one tap wider and steps two pixels at once.
 struct TapLists {
   struct Class {
     kernels::TapRange rows, columns;  // of taps, along each axis
     std::int64_t first_run = 0, run_count = 0;
-    std::int64_t first_pixel = 0, pixel_count = 0;
+    std::int64_t first_pixel = 0, pixel_count = 0;  // with pooling: of windows
   };
 
   TapLists() = default;
-  TapLists(const kernels::GemmKernel& kernel, const ConvShape& shape, std::int64_t out_channels);
+  // pooled: for the max pool behind it; one group, stride 1 or more
+  TapLists(const kernels::GemmKernel& kernel, const ConvShape& shape, std::int64_t out_channels,
+           bool pooled = false);
 
   std::span<const kernels::TapRun> runs_of(const Class& c) const {
     return {runs.data() + c.first_run, static_cast<std::size_t>(c.run_count)};
@@ -46,6 +53,7 @@ struct TapLists {
   // One output channel per input channel: kernels/u8s8/depthwise.h. Lists have a run per tap, and
   // `shape` counts as one group.
   bool depthwise = false;
+  kernels::Pool pool = kernels::Pool::kNone;
   bool copied = false;  // lists are over the image with its border
   ConvShape shape;      // of the image that is read: with the border, then without padding
   std::int64_t border = 0;
@@ -53,9 +61,12 @@ struct TapLists {
   std::vector<Class> classes;
   std::vector<kernels::TapRun> runs;
   // By pixel, class after class: where its list begins in the image, and where its result does in
-  // the output, both in elements.
+  // the output, both in elements. With pooling a window has rows_of(pool) lists and one result.
   std::vector<std::ptrdiff_t> anchors;
   std::vector<std::ptrdiff_t> results;
+
+ private:
+  void list_windows(std::int64_t out_channels);
 };
 
 // Copies image [h, w, c] to the middle of `to`, whose border is filled with `zero_point`.

@@ -79,6 +79,21 @@ TEST_CASE("planner: flatten shares its input's memory, input and logits are not 
   CHECK_THROWS_AS(make_plan(g, Fusion(g.nodes.size()), std::int64_t{1} << 61, false), Error);
 }
 
+TEST_CASE("planner: a 2x2 max pool takes the convolution it alone reads") {
+  testing::GraphBuilder b(4);
+  const ir::ValueId x = b.input({8, 8, 4}, b.random_qparams());
+  const ir::ValueId a = b.conv("a", x, {8, 3, 3, 4}, {.padding = 1});
+  const ir::ValueId pooled = b.max_pool("pool", a, {});
+  const ir::ValueId shared = b.conv("shared", pooled, {8, 1, 1, 8}, {});
+  const ir::ValueId both =
+      b.concat("both", {b.max_pool("left", shared, {}), b.max_pool("right", shared, {})});
+  const ir::ValueId wide = b.conv("many_weights", both, {458, 3, 3, 16}, {.padding = 1});
+  b.logits("logits", b.flatten("flatten", b.max_pool("last", wide, {})), 5);
+  const Fusion fusion = fuse(b.graph);
+  CHECK(fusion.reader_of == std::vector<NodeIndex>{1, -1, -1, -1, -1, -1, -1, -1, -1, -1});
+  CHECK(fusion.product_of == std::vector<NodeIndex>{-1, 0, -1, -1, -1, -1, -1, -1, -1, -1});
+}
+
 TEST_CASE("planner: a fused product has no memory, and its input lives until the add runs") {
   testing::GraphBuilder b(3);
   const ir::ValueId x = b.input({4, 4, 8}, b.random_qparams());
@@ -89,8 +104,8 @@ TEST_CASE("planner: a fused product has no memory, and its input lives until the
   const ir::ValueId pooled = b.max_pool("pool", sum, {});
   b.logits("logits", b.flatten("flatten", b.add_op("last", {pooled, between})), 5);
   const ir::Graph& g = b.graph;
-  const Fusion fusion = fuse_adds(g);
-  CHECK(fusion.add_of == std::vector<NodeIndex>{-1, 3, -1, -1, -1, -1, -1, -1});
+  const Fusion fusion = fuse(g);
+  CHECK(fusion.reader_of == std::vector<NodeIndex>{-1, 3, -1, -1, -1, -1, -1, -1});
   CHECK(fusion.product_of == std::vector<NodeIndex>{-1, -1, -1, 1, -1, -1, -1, -1});
 
   const Plan plan = make_plan(g, fusion, 1, false);
