@@ -50,11 +50,34 @@ fs::path data_root(const std::string& root) {
   return path.is_absolute() || fs::exists(path) ? path : octet_home() / path;
 }
 
-DatasetSplits load_or_fetch(const std::string& name, const std::string& root,
-                            const Shape& image_shape) {
-  const fs::path folder = data_root(root);
-  if (can_be_fetched(name) && !fs::exists(folder / name)) fetch(name, folder);
-  return load_dataset(name, folder, {.image_shape = image_shape});
+DatasetSplits load_or_fetch(const DataConfig& data) {
+  const fs::path folder = data_root(data.root);
+  if (can_be_fetched(data.name) && !fs::exists(folder / data.name)) fetch(data.name, folder);
+  DatasetSplits splits = load_dataset(data.name, folder, {.image_shape = data.image_shape});
+  splits.normalization =
+      chosen_normalization(data, splits.train->image_shape()[2], splits.normalization);
+  return splits;
+}
+
+Normalization chosen_normalization(const DataConfig& data, std::int64_t channels,
+                                   const Normalization& otherwise) {
+  if (data.mean.empty() && data.std.empty()) return otherwise;
+  const auto check = [&](const char* key, const std::vector<double>& values, const char* other) {
+    if (values.empty()) {
+      throw UsageError(message("data.", key, " is missing: data.", other, " is given, and a ",
+                               "normalization needs both"));
+    }
+    if (static_cast<std::int64_t>(values.size()) != channels) {
+      throw UsageError(message("data.", key, " has ", values.size(), " numbers, the images of ",
+                               data.name, " have ", channels, " channels; it needs one for each"));
+    }
+  };
+  check("mean", data.mean, "std");
+  check("std", data.std, "mean");
+  Normalization n;
+  for (const double mean : data.mean) n.mean.push_back(static_cast<float>(mean));
+  for (const double std : data.std) n.std.push_back(static_cast<float>(std));
+  return n;
 }
 
 qat::InputEncoding input_encoding(const Normalization& normalization) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "datasets/registry.h"
+#include "io/config.h"
 #include "qat/input.h"
 
 namespace octet {
@@ -16,11 +17,15 @@ std::filesystem::path octet_home();
 // that ./octet finds its data from any folder.
 std::filesystem::path data_root(const std::string& root);
 
-// Loads a dataset (image_shape: data.image_shape); one that can be fetched and is not there yet is
-// fetched first by datasets/fetch.sh, whose output goes to stderr. A file that is there but damaged
-// is an Error with the remedy, and stays.
-DatasetSplits load_or_fetch(const std::string& name, const std::string& root,
-                            const Shape& image_shape);
+// Loads the dataset that `data` names; one that can be fetched and is not there yet is fetched
+// first by datasets/fetch.sh, whose output goes to stderr. A file that is there but damaged is an
+// Error with the remedy, and stays. Its normalization is that of data.mean and data.std where they
+// are given. Throws UsageError that names the key if these do not fit the dataset's channels.
+DatasetSplits load_or_fetch(const DataConfig& data);
+
+// data.mean and data.std for images of so many channels, or `otherwise` where neither is given.
+Normalization chosen_normalization(const DataConfig& data, std::int64_t channels,
+                                   const Normalization& otherwise);
 
 // How this dataset's pixels become input codes.
 qat::InputEncoding input_encoding(const Normalization& normalization);

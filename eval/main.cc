@@ -31,21 +31,20 @@ constexpr char kExitCodes[] =
 // The dataset's test set, or its first images, in the place of the splits' test set.
 DatasetSplits test_data(const Arguments& a, const RunFiles& files,
                         const std::optional<ir::Graph>& graph) {
-  const std::string name = files.config ? files.config->data.name : graph->dataset;
-  const std::string root =
-      !a.data.empty() ? a.data : (files.config ? files.config->data.root : "data");
-  // A model file does not say how its images were converted, but to which shape.
-  Shape image_shape;
+  DataConfig request;
   if (files.config) {
-    image_shape = files.config->data.image_shape;
-  } else if (name == "image_folder") {
-    image_shape = graph->value(graph->input).shape;
+    request = files.config->data;
+  } else {
+    // A model file does not say how its images were converted, but to which shape.
+    request.name = graph->dataset;
+    if (request.name == "image_folder") request.image_shape = graph->value(graph->input).shape;
   }
-  DatasetSplits splits = load_or_fetch(name, root, image_shape);
+  if (!a.data.empty()) request.root = a.data;
+  DatasetSplits splits = load_or_fetch(request);
   OCTET_CHECK(
       !graph || graph->class_names.empty() || graph->class_names == splits.test->class_names(),
-      "the classes of ", name, " in ", root, " are not those of the model ", files.path,
-      ": top-1 would mean nothing");
+      "the classes of ", request.name, " in ", request.root, " are not those of the model ",
+      files.path, ": top-1 would mean nothing");
   if (a.images > 0 && a.images < splits.test->size()) {
     std::vector<std::int64_t> first(static_cast<std::size_t>(a.images));
     for (std::size_t i = 0; i < first.size(); ++i) first[i] = static_cast<std::int64_t>(i);

@@ -68,8 +68,8 @@ void check_onnx_input(const Config& config, const DatasetSplits& data) {
   if (!imported.pixels || *imported.pixels == ours) return;
   throw UsageError(message("model.init_from: ", config.model.init_from, " takes a pixel p as ",
                            imported.pixels->scale, " (p - ", imported.pixels->zero_point,
-                           "), the dataset normalizes it to ", ours.scale, " (p - ",
-                           ours.zero_point, ")"));
+                           "), here it is normalized to ", ours.scale, " (p - ", ours.zero_point,
+                           "); set data.mean and data.std as that model was trained"));
 }
 
 }  // namespace octet

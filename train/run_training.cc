@@ -48,7 +48,7 @@ class Run {
       : config_(request.config),
         threads_(request.threads),
         stop_after_(request.stop_after),
-        data_(load_or_fetch(config_.data.name, config_.data.root, config_.data.image_shape)),
+        data_(load_or_fetch(config_.data)),
         model_(make_initial_model(request)),
         lock_(request.resume
                   ? request.folder.string()
@@ -101,6 +101,7 @@ class Run {
     meta["seed"] = config_.run.seed;
     meta["dataset"] = config_.data.name;
     meta["dataset_sha256"] = {{"train", data_.train->sha256()}, {"test", data_.test->sha256()}};
+    meta["normalization"] = {{"mean", data_.normalization.mean}, {"std", data_.normalization.std}};
     write_json(std::filesystem::path(lock_.folder()) / "meta.json", meta);
   }
 

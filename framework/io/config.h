@@ -62,7 +62,8 @@ struct ProgressiveFields {
 struct DataConfig {
   std::string name = "mnist";
   std::string root = "data";
-  Shape image_shape;  // rank 0: as they are
+  Shape image_shape;              // rank 0: as they are
+  std::vector<double> mean, std;  // of the normalization, one per channel; empty: the dataset's own
   int batch_size = 128;
   int validation_size = 0;
   AugmentOptions augment;
@@ -74,6 +75,9 @@ struct DataConfig {
     v("root", c.root, {}, "the folder that holds datasets; of image_folder: train/ and test/");
     v("image_shape", c.image_shape, within(1, 16384),
       "[H, W, C] to convert image_folder's images to; []: as they are");
+    v("mean", c.mean, within(0, 1),
+      "one per channel; a pixel p is (p / 255 - mean) / std to the network; []: the dataset's own");
+    v("std", c.std, within(0.001, 1000), "the same; mean and std go together");
     v("batch_size", c.batch_size, within(1, 65536), "images per training step");
     v("validation_size", c.validation_size, at_least(0),
       "samples split off the training set to decide on; 0: none");

@@ -49,6 +49,10 @@ std::string config_text(const T& value) {
     return std::string(name_of(value));
   } else if constexpr (std::is_same_v<T, Shape>) {
     return value.to_string();
+  } else if constexpr (std::is_same_v<T, std::vector<double>>) {
+    std::vector<std::string> words;
+    for (const double number : value) words.push_back(config_text(number));
+    return "[" + join(words) + "]";
   } else {
     char buffer[32];
     const auto result = std::to_chars(buffer, buffer + sizeof(buffer), value);

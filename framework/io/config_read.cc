@@ -156,6 +156,15 @@ class SectionReader {
     field = Shape(std::move(dims));
   }
 
+  void read_value(const YamlNode& node, const char* key, std::vector<double>& field,
+                  const Range& range) const {
+    if (node.kind != YamlNode::Kind::kSequence) wrong(node, key, "a list of numbers");
+    field.assign(node.items.size(), 0.0);
+    for (std::size_t i = 0; i < field.size(); ++i) {
+      read_value(node.items[i], key, field[i], range);
+    }
+  }
+
   template <class T>
   void read_value(const YamlNode& node, const char* key, T& field, const Range& range) const {
     if constexpr (std::is_enum_v<T>) {

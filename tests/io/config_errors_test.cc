@@ -74,6 +74,13 @@ TEST_CASE("config: bad input, each with its place and its reason") {
        "c.yaml:1:30: data.image_shape expects a whole number, got \"x\""},
       {"data: {image_shape: [28, 0, 1]}", "data.image_shape must be in [1, 16384], got 0"},
       {"data: {image_shape: [28, [28], 1]}", "data.image_shape expects a whole number, got a list"},
+      {"data: {mean: 0.5}", "c.yaml:1:14: data.mean expects a list of numbers, got \"0.5\""},
+      {"data: {mean: [0.5, x]}", "c.yaml:1:20: data.mean expects a number, got \"x\""},
+      {"data: {mean: [123.7]}", "data.mean must be in [0, 1], got 123.7"},
+      {"data: {mean: [nan]}", "data.mean must be in [0, 1], got nan"},
+      {"data: {std: [0.2, 0]}", "data.std must be in [0.001, 1000], got 0"},
+      {"data: {std: [-0.2]}", "data.std must be in [0.001, 1000], got -0.2"},
+      {"data: {std: [inf]}", "data.std must be in [0.001, 1000], got inf"},
       {"train: {schedule: cosin}",
        "c.yaml:1:19: train.schedule does not know \"cosin\"; did you mean \"cosine\"? (values: "
        "constant, cosine, one_cycle)"},

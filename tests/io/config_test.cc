@@ -42,6 +42,8 @@ data:
   name: cifar10
   root: /d
   image_shape: [32, 48, 3]
+  mean: [0.4914, 0.5, 1]
+  std: [0.25, 1e-2, 3]
   batch_size: 64
   validation_size: 5000
   augment: {shift: 1.5, rotate_degrees: 10, scale: 0.1, shear: .2, crop_padding: 4, flip: true,
@@ -72,6 +74,8 @@ checkpoint: {every_seconds: 0, keep: 1}
   CHECK(config.data == DataConfig{"cifar10",
                                   "/d",
                                   {32, 48, 3},
+                                  {0.4914, 0.5, 1},
+                                  {0.25, 0.01, 3},
                                   64,
                                   5000,
                                   {1.5f, 10, 0.1f, 0.2f, 4, true, 8},
@@ -234,13 +238,13 @@ TEST_CASE("config: every key has its line of help, takes its own default and no 
     CHECK(line.find(field.doc) != std::string::npos);
     const std::string value = field.value.empty() ? "\"\"" : field.value;
     CHECK(parse_config(one_line(yaml_with(field.key, value)), "c.yaml") == Config());
-    for (const char* wrong : {"[1, 2]", "{a: 1}", "~"}) {
+    for (const char* wrong : {"[-1, 2]", "{a: 1}", "~"}) {
       CAPTURE(wrong);
       CHECK(error_of(one_line(yaml_with(field.key, wrong))).find(field.key + " ") !=
             std::string::npos);
     }
   }
-  CHECK(keys.size() == 55);
+  CHECK(keys.size() == 57);
 }
 
 }  // namespace octet

@@ -49,9 +49,28 @@ TEST_CASE("a float model goes out as ONNX and its weights come back by name") {
   CHECK(logits_of(work.run("eval_ b --fp32")) == logits_of(work.run("eval_ a --fp32")));
 }
 
+TEST_CASE("a model with a normalization of its own is run with it, in float and in integers") {
+  const Workplace work;
+  const std::string own = "--set data.mean=[0.1307] --set data.std=[0.3081] ";
+  REQUIRE(work.run(kTrain + own + "--out a").exit_code == 0);
+  REQUIRE(work.run("eval_ a --fp32 --export-onnx a.onnx").exit_code == 0);
+  const std::string from = kTrain + "--set model.name=onnx --set model.init_from=a.onnx ";
+  REQUIRE(work.run(from + own + "--out b").exit_code == 0);
+  const std::string logits = logits_of(work.run("eval_ a --fp32"));
+  CHECK(logits_of(work.run("eval_ b --fp32")) == logits);
+  CHECK(logits_of(work.run("eval_ b --int8")) == logits_of(work.run("eval_ a --int8")));
+  CHECK(work.run("eval_ b --verify").exit_code == 0);
+  CHECK(read_text(work / "b/meta.json").find("\"normalization\"") != std::string::npos);
+  CHECK(read_text(work / "b/config.yaml").find("mean: [0.1307]") != std::string::npos);
+  // Without it the same weights see other numbers.
+  REQUIRE(work.run(from + "--out c").exit_code == 0);
+  CHECK(logits_of(work.run("eval_ c --fp32")) != logits);
+}
+
 TEST_CASE("bad ONNX requests are errors that say what to do") {
   const Workplace work;
   REQUIRE(work.run(kTrain + "--out a").exit_code == 0);
+  REQUIRE(work.run("eval_ a --export-onnx pixels.onnx").exit_code == 0);
   write_text(work / "no.onnx", "no ONNX at all");
   const std::string from = kTrain + "--set model.name=onnx --out b --set model.init_from=";
   struct Row {
@@ -70,6 +89,12 @@ TEST_CASE("bad ONNX requests are errors that say what to do") {
       {"a folder that is not there", "eval_ a --export-onnx nowhere/x.onnx", 1, "nowhere/x.onnx"},
       {"another kind of file", from + "a/model_fp32.safetensors", 2, "must be an .onnx file"},
       {"a file that is missing", from + "missing.onnx", 1, "missing.onnx"},
+      {"normalized for three channels",
+       from + "pixels.onnx --set data.mean=[0.5,0.5,0.5] --set data.std=[1,1,1]", 2,
+       "data.mean has 3 numbers"},
+      {"normalized by half", from + "pixels.onnx --set data.std=[1]", 2, "data.mean is missing"},
+      {"normalized unlike the file", from + "pixels.onnx --set data.mean=[0.5] --set data.std=[1]",
+       2, "set data.mean and data.std as that model was trained"},
       {"a file of something else", from + "no.onnx", 1, "no.onnx: "},
   };
   for (const Row& row : rows) {
