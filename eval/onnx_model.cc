@@ -7,16 +7,12 @@
 #include "eval/run_files.h"
 #include "file/atomic_write.h"
 #include "file/read_file.h"
-#include "io/weights.h"
 #include "onnx/import.h"
 
 namespace octet {
 namespace fs = std::filesystem;
-namespace {
 
 bool is_onnx_file(const std::string& path) { return fs::path(path).extension() == ".onnx"; }
-
-}  // namespace
 
 bool is_onnx_model(const Config& config) { return config.model.name == kOnnxModelName; }
 
@@ -35,12 +31,6 @@ std::unique_ptr<Module> build_onnx_model(const Config& config, const Dataset& da
                              " classes apart, the dataset has ", classes));
   }
   return std::move(imported.model);
-}
-
-std::vector<NamedTensor> initial_weights(const Config& config, const Dataset& dataset) {
-  const std::string& path = config.model.init_from;
-  if (!is_onnx_file(path)) return load_weights(path);
-  return state_tensors(*import_onnx(path, dataset.image_shape()).model);
 }
 
 int restore_onnx_quantization(Module& prepared, const Config& config, const Dataset& dataset) {

@@ -22,9 +22,7 @@ bool is_onnx_model(const Config& config);
 // stand for other numbers than the dataset's normalization makes of them.
 std::unique_ptr<Module> build_onnx_model(const Config& config, const Dataset& dataset);
 
-// The weights that model.init_from gives a model: of a checkpoint, a .safetensors file or an ONNX
-// file.
-std::vector<NamedTensor> initial_weights(const Config& config, const Dataset& dataset);
+bool is_onnx_file(const std::string& path);
 
 // Gives a prepared model, which is calibrated, the scales and zero points of the ONNX file it
 // starts from, where the file has some. Returns how many layers that are. Weights that were trained

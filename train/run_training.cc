@@ -12,6 +12,7 @@
 #include "data/loader.h"
 #include "data/normalize.h"
 #include "eval/evaluate_module.h"
+#include "eval/initial_weights.h"
 #include "eval/load_data.h"
 #include "eval/onnx_model.h"
 #include "eval/run_files.h"
@@ -89,10 +90,7 @@ class Run {
     check_request(config, *data_.train);
     std::unique_ptr<Module> model = build_model(config, *data_.train);
     initialize(*model, config.run.seed);
-    if (!config.model.init_from.empty()) {
-      copy_weights(initial_weights(config, *data_.train), state_tensors(*model),
-                   config.model.init_from);
-    }
+    if (!config.model.init_from.empty()) load_initial_weights(*model, config, *data_.train);
     return model;
   }
 

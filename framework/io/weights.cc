@@ -18,23 +18,29 @@ bool ends_with(const std::string& text, std::string_view end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// [O, I, KH, KW] to [O, KH, KW, I].
-Tensor to_channels_last(const Tensor& source) {
-  const std::int64_t o = source.dim(0), i = source.dim(1), kh = source.dim(2), kw = source.dim(3);
-  Tensor result = Tensor::empty({o, kh, kw, i}, source.dtype());
+// Rows of [channels, pixels] to rows of [pixels, channels], as a tensor of this shape.
+Tensor to_channels_last(const Tensor& source, std::int64_t channels, std::int64_t pixels,
+                        const Shape& shape) {
+  Tensor result = Tensor::empty(shape, source.dtype());
   const std::size_t size = size_of(source.dtype());
   const std::byte* from = source.bytes().data();
   std::byte* to = result.mutable_bytes().data();
-  for (std::int64_t out = 0; out < o; ++out) {
-    for (std::int64_t pixel = 0; pixel < kh * kw; ++pixel) {
-      for (std::int64_t in = 0; in < i; ++in) {
-        const std::int64_t index = (out * i + in) * kh * kw + pixel;
+  for (std::int64_t row = 0; row < source.dim(0); ++row) {
+    for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        const std::int64_t index = (row * channels + c) * pixels + pixel;
         std::memcpy(to, from + static_cast<std::size_t>(index) * size, size);
         to += size;
       }
     }
   }
   return result;
+}
+
+// [O, I, KH, KW] to [O, KH, KW, I].
+Tensor turn_kernel(const Tensor& w) {
+  return to_channels_last(w, w.dim(1), w.dim(2) * w.dim(3),
+                          {w.dim(0), w.dim(2), w.dim(3), w.dim(1)});
 }
 
 // "a, b, c and 7 more"
@@ -89,21 +95,33 @@ void save_weights(const std::string& path, const std::vector<NamedTensor>& tenso
   write_safetensors(path, metadata, std::move(entries));
 }
 
+Tensor turn_flattened_columns(const NamedTensor& weight, std::int64_t channels) {
+  const Tensor& w = weight.tensor;
+  OCTET_CHECK(w.rank() == 2 && w.dim(1) % channels == 0, "tensor \"", printable(weight.name),
+              "\" is ", name_of(w.dtype()), " ", w.shape(), ", the model expects the weight of a ",
+              "linear layer that reads a flattened map of ", channels, " channels");
+  return to_channels_last(w, channels, w.dim(1) / channels, w.shape());
+}
+
 std::vector<NamedTensor> load_weights(const std::string& path) {
+  return read_weights(path).tensors;
+}
+
+WeightsFile read_weights(const std::string& path) {
   const SafetensorsFile file = SafetensorsFile::read(path);
   const auto format = file.metadata().find(kFormatKey);
   const bool foreign = format == file.metadata().end();
   OCTET_CHECK(foreign || format->second == "weights" || format->second == "checkpoint", "\"",
               printable(path), "\" holds no weights but \"", printable(format->second), "\"");
-  std::vector<NamedTensor> tensors;
+  WeightsFile weights{.tensors = {}, .is_torch = foreign};
   for (const TensorEntry& entry : file.tensors()) {
     if (foreign && ends_with(entry.name, "num_batches_tracked")) continue;
     if (!foreign && entry.name.find('/') != std::string::npos) continue;  // another group
     NamedTensor tensor = to_tensor(entry);
-    if (foreign && tensor.tensor.rank() == 4) tensor.tensor = to_channels_last(tensor.tensor);
-    tensors.push_back(std::move(tensor));
+    if (foreign && tensor.tensor.rank() == 4) tensor.tensor = turn_kernel(tensor.tensor);
+    weights.tensors.push_back(std::move(tensor));
   }
-  return tensors;
+  return weights;
 }
 
 void copy_weights(const std::vector<NamedTensor>& from, const std::vector<NamedTensor>& to,

@@ -25,13 +25,22 @@ std::string weights_sha256(std::vector<NamedTensor> tensors);
 void save_weights(const std::string& path, const std::vector<NamedTensor>& tensors,
                   std::map<std::string, std::string> metadata = {});
 
-// The weights and buffers of a file, for model.init_from: a checkpoint (its "model" group), a file
-// of save_weights, or a safetensors file of another program, which is taken for PyTorch's: tensors
-// of rank 4 are turned from [O, I, KH, KW] into our [O, KH, KW, I], and "*.num_batches_tracked" are
-// left out. (The columns of a linear layer behind a flatten are PyTorch's C, H, W order: a file for
-// a network which flattens more than one pixel must have them in H, W, C order.)
+// The weights and buffers of a file.
+struct WeightsFile {
+  std::vector<NamedTensor> tensors;
+  bool is_torch = false;  // names are PyTorch's, and so are the columns of linear layers
+};
+
+// For model.init_from: a checkpoint (its "model" group), a file of save_weights, or a safetensors
+// file of another program, which is taken for PyTorch's: tensors of rank 4 are turned from
+// [O, I, KH, KW] into our [O, KH, KW, I], and "*.num_batches_tracked" are left out.
 // Throws Error that names the file.
-std::vector<NamedTensor> load_weights(const std::string& path);
+WeightsFile read_weights(const std::string& path);
+std::vector<NamedTensor> load_weights(const std::string& path);  // its tensors alone
+
+// A linear layer's weight [O, C H W], its columns turned from PyTorch's order C, H, W to ours, H,
+// W, C. Throws Error that starts with the tensor's name if it is no such weight.
+Tensor turn_flattened_columns(const NamedTensor& weight, std::int64_t channels);
 
 // Copies the elements of `from` into the tensors of `to` by name. Nothing is copied unless all
 // fits: throws Error that starts with `source` and lists the names that are missing or unexpected,
