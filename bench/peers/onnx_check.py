@@ -23,7 +23,7 @@ def read_safetensors(path):
     with open(path, "rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         data = file.read()
-    types = {"U8": np.uint8, "I32": np.int32}
+    types = {"U8": np.uint8, "I32": np.int32, "F32": np.float32}
     tensors = {}
     for name, entry in header.items():
         if name == "__metadata__":

@@ -64,7 +64,23 @@ TEST_CASE("onnx import: what cannot be computed is refused by node and reason") 
        [](ModelBuilder& b) {
          b.node("MaxPool", {"r"}, "d").ints("kernel_shape", {1, 1});
        },
-       "[MaxPool_5] MaxPool"},
+       "[MaxPool_5] MaxPool dangles: nothing reads what it computes"},
+      {"an output that nothing makes",
+       [](ModelBuilder& b) { b.model().mutable_graph()->mutable_output(0)->set_name("scores"); },
+       "m.onnx: has the output \"scores\", which nothing makes"},
+      {"a node that reads itself", [](ModelBuilder& b) { b.at(1).set_input(0, "r"); },
+       "[Relu_1] Relu reads \"r\", which [Relu_1] Relu makes only later: the graph has a cycle"},
+      {"external data of a Constant node",
+       [](ModelBuilder& b) {
+         b.at(1).set_op_type("Constant");
+         b.at(1).clear_input();
+         auto* a = b.at(1).add_attribute();
+         a->set_name("value");
+         a->set_type(::onnx::AttributeProto::TENSOR);
+         a->mutable_t()->set_data_type(::onnx::TensorProto::FLOAT);
+         a->mutable_t()->add_external_data()->set_key("location");
+       },
+       "[Relu_1] Constant keeps its data in another file; external data is not read"},
       {"a value made twice", [](ModelBuilder& b) { b.at(1).set_output(0, "c"); },
        "[Relu_1] Relu makes \"c\", which is made before"},
       {"channels that do not fit",

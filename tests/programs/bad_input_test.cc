@@ -67,6 +67,8 @@ TEST_CASE("bad command lines are usage errors") {
       {"--out exists", kConfig + "--out there", 2, "there"},
       {"no such run to resume", "train --resume nowhere", 2, "nowhere"},
       {"threads out of range", kConfig + "--threads 0", 2, "threads"},
+      {"more threads than there can be", kConfig + "--threads 1025", 2, "1025"},
+      {"the same of eval", "eval_ --threads 1025", 2, "1025"},
       {"threads that are no number", kConfig + "--threads two", 2, "two"},
       {"stopping before the start", kConfig + "--stop-after 0", 2, "--stop-after"},
       {"an unknown instruction set", kConfig + "--isa avx3", 2, "avx512vnni"},

@@ -38,6 +38,9 @@ TEST_CASE("a run that starts from an exported integer model gives the same integ
   CHECK(work.run("eval_ b --verify").exit_code == 0);
   CHECK(work.run("eval_ b --fp32").exit_code == 0);
   CHECK(work.run("train --resume b --threads 1").exit_code == 0);
+  // More threads than any test machine has cores: slower, and the same.
+  CHECK(logits_of(work.run("eval_ b --int8 --threads 99")) ==
+        logits_of(work.run("eval_ a --int8")));
 }
 
 TEST_CASE("a float model goes out as ONNX and its weights come back by name") {
@@ -71,7 +74,9 @@ TEST_CASE("bad ONNX requests are errors that say what to do") {
   const Workplace work;
   REQUIRE(work.run(kTrain + "--out a").exit_code == 0);
   REQUIRE(work.run("eval_ a --export-onnx pixels.onnx").exit_code == 0);
+  const std::string pixels = read_text(work / "pixels.onnx");
   write_text(work / "no.onnx", "no ONNX at all");
+  write_text(work / "cut.onnx", pixels.substr(0, pixels.size() / 2));
   const std::string from = kTrain + "--set model.name=onnx --out b --set model.init_from=";
   struct Row {
     const char* what;
@@ -95,6 +100,7 @@ TEST_CASE("bad ONNX requests are errors that say what to do") {
       {"normalized by half", from + "pixels.onnx --set data.std=[1]", 2, "data.mean is missing"},
       {"normalized unlike the file", from + "pixels.onnx --set data.mean=[0.5] --set data.std=[1]",
        2, "set data.mean and data.std as that model was trained"},
+      {"a truncated file", from + "cut.onnx", 1, "cut.onnx: "},
       {"a file of something else", from + "no.onnx", 1, "no.onnx: "},
   };
   for (const Row& row : rows) {
