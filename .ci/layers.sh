@@ -11,7 +11,7 @@ base:
 file: base
 kernels: base
 kernels/f32: kernels
-kernels/bf16: kernels
+kernels/bf16: kernels/f32
 kernels/u8s8: kernels
 tensor: base kernels
 autograd: tensor

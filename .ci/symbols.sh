@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1-build/release}
 
-mapfile -t objects < <(find "$build" -regextype egrep -regex '.*_(avx2|avxvnni|avx512vnni|avx512|neondot)\.cc\.o')
+mapfile -t objects < <(find "$build" -regextype egrep -regex '.*_(avx2|avxvnni|avx512vnni|avx512bf16|avx512|neondot)\.cc\.o')
 [ ${#objects[@]} -gt 0 ] || { echo "error: no kernel objects in $build: build it first"; exit 1; }
 
 bad=0

@@ -1,0 +1,98 @@
+#include <immintrin.h>
+
+#include "kernels/bf16/pair_rows.h"
+#include "kernels/f32/gemm_tile.h"
+
+// The instructions of AVX-512 BF16. Tests compile this file once more with the functions below in
+// AVX2's words, so that the rest of it is tested on CPUs without them.
+#ifndef OCTET_BF16_IN_OTHER_WORDS
+namespace octet::kernels {
+namespace {
+
+inline __m512 bf16_dot_512(__m512 acc, __m512 a, __m512 b) {
+  return _mm512_dpbf16_ps(acc, (__m512bh)a, (__m512bh)b);
+}
+inline __m256 bf16_dot_256(__m256 acc, __m256 a, __m256 b) {
+  return _mm256_dpbf16_ps(acc, (__m256bh)a, (__m256bh)b);
+}
+// The bfloat16 of `low`, and after them those of `high`.
+inline __m512i to_bf16_512(__m512 low, __m512 high) {
+  return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
+
+}  // namespace
+}  // namespace octet::kernels
+#endif
+
+namespace octet::kernels {
+namespace {
+
+// Half vectors with AVX-512's masks and 32 registers, for matrices of at most 8 columns.
+struct Vector8 {
+  using Reg = __m256;
+  using Mask = __mmask8;
+  using Narrow = Vector8;
+  static constexpr int kWidth = 8;
+  static constexpr int kMaxVectors = 1;
+  static constexpr bool kMasksCost = false;
+  static constexpr int max_rows(int, bool unit_rows) { return unit_rows ? 28 : 12; }
+
+  static Mask mask(std::int64_t n) { return static_cast<Mask>((1u << n) - 1); }
+  static Reg zero() { return _mm256_setzero_ps(); }
+  static Reg broadcast(const float* p) { return _mm256_set1_ps(*p); }
+  static Reg load(const float* p) { return _mm256_loadu_ps(p); }
+  static Reg load(const float* p, Mask m) { return _mm256_maskz_loadu_ps(m, p); }
+  static void store(float* p, Reg r) { _mm256_storeu_ps(p, r); }
+  static void store(float* p, Reg r, Mask m) { _mm256_mask_storeu_ps(p, m, r); }
+  static Reg fma(Reg a, Reg b, Reg c) { return bf16_dot_256(c, a, b); }
+  static Reg relu(Reg r) { return _mm256_max_ps(zero(), r); }
+};
+
+// 32 registers: 24 accumulators (12 in the narrowest tile: latency 6 times 2 a cycle), up to 4
+// vectors of b, 1 broadcast.
+struct Vector16 {
+  using Reg = __m512;
+  using Mask = __mmask16;
+  using Narrow = Vector8;
+  static constexpr int kWidth = 16;
+  static constexpr int kMaxVectors = 4;
+  static constexpr bool kMasksCost = false;
+  static constexpr int max_rows(int vectors, bool) {
+    return vectors <= 2 ? 12 : vectors == 3 ? 8 : 6;
+  }
+
+  static Mask mask(std::int64_t n) { return static_cast<Mask>((1u << n) - 1); }
+  static Reg zero() { return _mm512_setzero_ps(); }
+  static Reg broadcast(const float* p) { return _mm512_set1_ps(*p); }
+  static Reg load(const float* p) { return _mm512_loadu_ps(p); }
+  static Reg load(const float* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
+  static void store(float* p, Reg r) { _mm512_storeu_ps(p, r); }
+  static void store(float* p, Reg r, Mask m) { _mm512_mask_storeu_ps(p, m, r); }
+  static Reg fma(Reg a, Reg b, Reg c) { return bf16_dot_512(c, a, b); }
+  static Reg relu(Reg r) { return _mm512_max_ps(zero(), r); }
+
+  static Reg pair(Reg even, Reg odd) {
+    alignas(64) static constexpr std::int16_t kTurns[32] = {
+        0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const __m512i turns = _mm512_loadu_si512(kTurns);
+    return _mm512_castsi512_ps(_mm512_permutexvar_epi16(turns, to_bf16_512(even, odd)));
+  }
+  static Reg pair_adjacent(Reg a, Reg b) { return _mm512_castsi512_ps(to_bf16_512(a, b)); }
+};
+
+}  // namespace
+
+void bf16_gemm_avx512bf16(const GemmF32Args& args) { gemm<Vector16>(args); }
+
+void bf16_pair_rows_avx512bf16(std::int64_t count, const float* even, const float* odd,
+                               float* pairs) {
+  pair_rows<Vector16>(count, even, odd, pairs);
+}
+
+void bf16_pair_columns_avx512bf16(std::int64_t rows, std::int64_t columns, const float* x,
+                                  float* pairs) {
+  pair_columns<Vector16>(rows, columns, x, pairs);
+}
+
+}  // namespace octet::kernels
