@@ -7,6 +7,7 @@
 #include "bench/model.h"
 #include "bench/peak.h"
 #include "bench/text.h"
+#include "kernels/bf16/conv2d.h"
 #include "kernels/f32/conv2d.h"
 #include "models/registry.h"
 #include "ops/scratch.h"
@@ -30,18 +31,24 @@ Tensor random_tensor(std::int64_t numel) {
 // The operands of one layer, and its passes.
 class LayerKernels {
  public:
-  LayerKernels(const Conv2dShape& shape, Isa isa)
+  LayerKernels(const Conv2dShape& shape, Precision precision, Isa isa)
       : shape_(shape),
+        bf16_(precision == Precision::kBf16 && shape.groups == 1),  // as in ops/conv2d.h
         kernels_(kernels::select_f32_kernels(isa)),
+        bf16_kernels_(kernels::select_bf16_kernels(isa)),
         x_(random_tensor(shape.batch * shape.height * shape.width * shape.in)),
         y_(random_tensor(shape.batch * shape.out_height() * shape.out_width() * shape.out)),
         weight_(random_tensor(shape.out * shape.taps())),
-        scratch_(std::max({conv2d_forward_scratch_floats(shape),
-                           conv2d_data_gradient_scratch_floats(shape, y_.data()),
-                           conv2d_weight_gradient_scratch_floats(shape)})) {}
+        scratch_(bf16_ ? std::max({bf16_conv2d_forward_scratch_floats(shape),
+                                   bf16_conv2d_data_gradient_scratch_floats(shape, y_.data()),
+                                   bf16_conv2d_weight_gradient_scratch_floats(shape)})
+                       : std::max({conv2d_forward_scratch_floats(shape),
+                                   conv2d_data_gradient_scratch_floats(shape, y_.data()),
+                                   conv2d_weight_gradient_scratch_floats(shape)})) {}
 
   // A gradient takes the place of what it is the gradient of: no pass reads what it writes.
   void run(Pass pass) {
+    if (bf16_) return run_bf16(pass);
     switch (pass) {
       case Pass::kForward:
         return conv2d_forward(kernels_, shape_, x_.data(), weight_.data(), nullptr,
@@ -56,8 +63,24 @@ class LayerKernels {
   }
 
  private:
+  void run_bf16(Pass pass) {
+    switch (pass) {
+      case Pass::kForward:
+        return bf16_conv2d_forward(bf16_kernels_, shape_, x_.data(), weight_.data(), nullptr,
+                                   y_.mutable_data(), scratch_.data());
+      case Pass::kDataGradient:
+        return bf16_conv2d_data_gradient(bf16_kernels_, shape_, y_.data(), weight_.data(),
+                                         x_.mutable_data(), scratch_.data());
+      case Pass::kWeightGradient:
+        return bf16_conv2d_weight_gradient(bf16_kernels_, shape_, x_.data(), y_.data(),
+                                           weight_.mutable_data(), scratch_.data());
+    }
+  }
+
   Conv2dShape shape_;
+  bool bf16_;
   const kernels::F32Kernels& kernels_;
+  const kernels::Bf16Kernels& bf16_kernels_;
   Tensor x_, y_, weight_;
   Scratch scratch_;
 };
@@ -69,7 +92,8 @@ LayerResult measure_layer(const LayerShape& layer, const LayersRequest& request)
       result.timings.emplace_back();
       continue;
     }
-    LayerKernels kernels(layer.shape, request.isa);  // fresh operands: magnitudes do not pile up
+    // Fresh operands: magnitudes do not pile up.
+    LayerKernels kernels(layer.shape, request.precision, request.isa);
     kernels.run(pass);
     result.timings.emplace_back(measure([&] { kernels.run(pass); }, request.timing));
   }
@@ -129,12 +153,14 @@ const char* name_of(Pass pass) {
   return "";
 }
 
+const char* name_of(Precision precision) { return precision == Precision::kBf16 ? "bf16" : "fp32"; }
+
 LayersResult bench_layers(const LayersRequest& request) {
   LayersResult result{.request = request, .threads = num_threads(), .layers = {}};
   Shape& image = result.request.image_shape;
   if (image.rank() == 0) image = usual_image_shape(request.model);
   const auto model = make_model(request.model, {.image_shape = image});
-  PeakWatch peak("fp32", request.isa);
+  PeakWatch peak(name_of(request.precision), request.isa);
   for (const LayerShape& layer : distinct(layer_shapes(*model, image, request.batch))) {
     result.layers.push_back(measure_layer(layer, result.request));
   }
@@ -147,7 +173,7 @@ nlohmann::ordered_json to_json(const LayersResult& result) {
   const LayersRequest& request = result.request;
   const Shape& image = request.image_shape;
   nlohmann::ordered_json json = {{"model", request.model},
-                                 {"precision", "fp32"},
+                                 {"precision", name_of(request.precision)},
                                  {"image_shape", {image[0], image[1], image[2]}},
                                  {"batch", request.batch},
                                  {"threads", result.threads},
@@ -180,10 +206,11 @@ nlohmann::ordered_json to_json(const LayersResult& result) {
 
 std::string to_table(const LayersResult& result) {
   const LayersRequest& request = result.request;
-  std::string table =
-      format("%s, fp32, batch %lld, %d threads, %s; peak %.1f GMAC/s\n\n", request.model.c_str(),
-             static_cast<long long>(request.batch), result.threads,
-             std::string(name_of(request.isa)).c_str(), result.peak_gmac_per_s);
+  std::string table = format("%s, %s, batch %lld, %d threads, %s; peak ", request.model.c_str(),
+                             name_of(request.precision), static_cast<long long>(request.batch),
+                             result.threads, std::string(name_of(request.isa)).c_str());
+  table += result.peak_gmac_per_s > 0.0 ? format("%.1f GMAC/s\n\n", result.peak_gmac_per_s)
+                                        : std::string("-\n\n");
   table += format("%-22s %3s %-24s", "", "", "");
   for (const Pass pass : request.passes) table += format("  %25s", name_of(pass));
   table += format("\n%-22s %3s %-24s", "layer (the first)", "n", "shape");

@@ -8,16 +8,18 @@
 #include "base/cpu.h"
 #include "bench/layer_shapes.h"
 #include "bench/timing.h"
+#include "ops/autocast.h"
 
 namespace octet {
 
-// The float32 kernels (kernels/f32/conv2d.h) on every distinct layer of a model, alone: its
-// products, without batch norm, activation and whatever else the layer does.
+// The float32 or bf16 kernels (kernels/f32/conv2d.h, kernels/bf16/conv2d.h) on every distinct layer
+// of a model, alone: its products, without batch norm, activation and whatever else the layer does.
 enum class Pass { kForward, kDataGradient, kWeightGradient };
 
 struct LayersRequest {
   std::string model;  // a name of models/registry.h
   std::vector<Pass> passes;
+  Precision precision = Precision::kFp32;
   Shape image_shape;  // [H, W, C]; rank 0: usual_image_shape(model)
   std::int64_t batch = 128;
   Isa isa = Isa::kScalar;
@@ -45,6 +47,7 @@ LayersResult bench_layers(const LayersRequest& request);
 nlohmann::ordered_json to_json(const LayersResult& result);
 std::string to_table(const LayersResult& result);
 
-const char* name_of(Pass pass);  // "forward", "dgrad", "wgrad"
+const char* name_of(Pass pass);            // "forward", "dgrad", "wgrad"
+const char* name_of(Precision precision);  // "fp32", "bf16"
 
 }  // namespace octet

@@ -17,6 +17,7 @@
 #include "inference/float_executor.h"
 #include "models/registry.h"
 #include "nn/leaf.h"
+#include "ops/autocast.h"
 #include "ops/cross_entropy.h"
 #include "optim/grad_norm.h"
 #include "optim/sgd.h"
@@ -29,7 +30,7 @@ namespace octet {
 namespace {
 
 using Mode = ModelRequest::Mode;
-using Precision = ModelRequest::Precision;
+using Arithmetic = ModelRequest::Precision;
 
 constexpr std::int64_t kClasses = 10;
 constexpr int kWarmUp = 2;
@@ -70,6 +71,8 @@ void measure_steps(const std::function<void()>& step, ModelResult& result) {
 }
 
 void measure_training(Module& model, const Images& data, ModelResult& result) {
+  const bool bf16 = result.request.precision == Arithmetic::kBf16;
+  const AutocastGuard autocast(bf16 ? Precision::kBf16 : Precision::kFp32);
   model.train();
   const std::vector<NamedTensor> parameters = model.named_parameters();
   Sgd optimizer(
@@ -147,15 +150,28 @@ double ModelResult::images_per_second() const {
 }
 
 const char* name_of(Mode mode) { return mode == Mode::kTrain ? "train" : "infer"; }
-const char* name_of(Precision precision) { return precision == Precision::kFp32 ? "fp32" : "int8"; }
+const char* name_of(Arithmetic precision) {
+  switch (precision) {
+    case Arithmetic::kFp32:
+      return "fp32";
+    case Arithmetic::kBf16:
+      return "bf16";
+    case Arithmetic::kInt8:
+      return "int8";
+  }
+  return "";
+}
 
 Shape usual_image_shape(const std::string& model) {
   return model.rfind("lenet", 0) == 0 ? Shape{28, 28, 1} : Shape{32, 32, 3};
 }
 
 ModelResult bench_model(const ModelRequest& request) {
-  if (request.mode == Mode::kTrain && request.precision == Precision::kInt8) {
-    throw UsageError("--precision int8 is for --mode infer: training computes in fp32");
+  if (request.mode == Mode::kTrain && request.precision == Arithmetic::kInt8) {
+    throw UsageError("--precision int8 is for --mode infer: training computes in fp32 or bf16");
+  }
+  if (request.mode == Mode::kInfer && request.precision == Arithmetic::kBf16) {
+    throw UsageError("--precision bf16 is for --mode train: inference computes in fp32 or int8");
   }
   ModelResult result;
   result.request = request;
@@ -175,7 +191,7 @@ ModelResult bench_model(const ModelRequest& request) {
   PeakWatch peak(name_of(r.precision), r.isa);
   if (r.mode == Mode::kTrain) {
     measure_training(*model, data, result);
-  } else if (r.precision == Precision::kFp32) {
+  } else if (r.precision == Arithmetic::kFp32) {
     measure_float(*model, data, result);
   } else {
     measure_int8(*model, data, result);

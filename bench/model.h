@@ -13,7 +13,7 @@ namespace octet {
 // A whole model on synthetic images and labels, which are functions of the seed.
 struct ModelRequest {
   enum class Mode { kTrain, kInfer };
-  enum class Precision { kFp32, kInt8 };
+  enum class Precision { kFp32, kBf16, kInt8 };
 
   std::string model;  // a name of models/registry.h
   Mode mode = Mode::kTrain;

@@ -59,6 +59,8 @@ class Run {
         random_split(data_.train, config_.data.validation_size, config_.run.seed);
     progress_.line(message("octet: run folder ", lock_.folder(), ", ", threads_, " threads, ",
                            name_of(process_isa())));
+    const std::string note = emulation_note(config_.train.precision);
+    if (!note.empty()) progress_.line(note);
     if (request.resume) {
       restore();
     } else {
@@ -97,6 +99,8 @@ class Run {
   void write_meta() const {
     nlohmann::ordered_json meta = describe_environment(threads_);
     meta["seed"] = config_.run.seed;
+    meta["precision"] = std::string(name_of(config_.train.precision));
+    if (config_.train.precision == Precision::kBf16) meta["bf16_kernels"] = describe_bf16();
     meta["dataset"] = config_.data.name;
     meta["dataset_sha256"] = {{"train", data_.train->sha256()}, {"test", data_.test->sha256()}};
     meta["normalization"] = {{"mean", data_.normalization.mean}, {"std", data_.normalization.std}};
@@ -217,7 +221,8 @@ class Run {
       ema_ = std::make_unique<WeightEma>(weights(), static_cast<float>(config_.train.ema_decay));
       restore_group("ema", ema_->state());
     }
-    Phase phase{.name = "float", .epochs = config_.train.epochs};
+    Phase phase{
+        .name = "float", .epochs = config_.train.epochs, .precision = config_.train.precision};
     phase.before_epoch = [&](std::int64_t epoch) {
       // Blocks of the smaller images' maps would fit nothing any more.
       if (epoch > 0 && loader.image_shape(epoch) != loader.image_shape(epoch - 1)) trim_pool();

@@ -78,6 +78,7 @@ FitResult Trainer::fit(const Phase& phase) {
 }
 
 void Trainer::step(const Phase& phase, const Batch& batch) {
+  const AutocastGuard autocast(phase.precision);
   const float lr = phase.schedule.lr_at(state_.step);
   const std::int64_t count = batch.labels.dim(0);
   optimizer_.zero_grad();

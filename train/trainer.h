@@ -6,6 +6,7 @@
 
 #include "data/loader.h"
 #include "nn/module.h"
+#include "ops/autocast.h"
 #include "optim/lr_schedule.h"
 #include "optim/sgd.h"
 #include "optim/weight_ema.h"
@@ -19,6 +20,7 @@ struct Phase {
   std::string name;  // "float" or "qat"
   std::int64_t epochs = 0;
   LrSchedule schedule{{}};
+  Precision precision = Precision::kFp32;  // of the products, forward and backward
   float label_smoothing = 0.0f;
   float clip_grad_norm = 0.0f;  // 0: off
   std::int64_t stop_after = 0;  // steps of the whole run, RunState::total_steps; 0: off

@@ -11,6 +11,7 @@
 #include "data/progressive.h"
 #include "data/transform.h"
 #include "io/config_range.h"
+#include "ops/autocast.h"
 #include "quant/qconfig.h"
 
 // The configuration of a run. A key of the YAML file is the name of its field, always. To add one:
@@ -109,7 +110,7 @@ struct ModelConfig {
 struct TrainConfig {
   enum class Optimizer { kSgd };
   enum class Schedule { kConstant, kCosine, kOneCycle };
-  enum class Precision { kFp32 };
+  using Precision = octet::Precision;
 
   int epochs = 10;
   Optimizer optimizer = Optimizer::kSgd;
@@ -146,7 +147,8 @@ struct TrainConfig {
     v("ema_decay", c.ema_decay, from_below(0, 1), "moving average of the weights; 0: none");
     v("bn_reestimate_batches", c.bn_reestimate_batches, within(0, 1000000),
       "afterwards batch norm's statistics are averaged over this many batches; 0: they stay");
-    v("precision", c.precision, {}, "of numbers in training");
+    v("precision", c.precision, {},
+      "of the operands of the float phase's products; all else, QAT and evaluation are fp32");
   }
   bool operator==(const TrainConfig&) const = default;
 };
@@ -264,7 +266,9 @@ constexpr std::array<std::string_view, 1> enum_names(TrainConfig::Optimizer) { r
 constexpr std::array<std::string_view, 3> enum_names(TrainConfig::Schedule) {
   return {"constant", "cosine", "one_cycle"};
 }
-constexpr std::array<std::string_view, 1> enum_names(TrainConfig::Precision) { return {"fp32"}; }
+constexpr std::array<std::string_view, 2> enum_names(TrainConfig::Precision) {
+  return {"fp32", "bf16"};
+}
 constexpr std::array<std::string_view, 6> enum_names(QuantizeConfig::Method) {
   return {"none", "ptq", "dynamic", "weight_only", "fp16", "qat"};
 }

@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "nn/trace.h"
+#include "ops/autocast.h"
 
 namespace octet {
 
@@ -52,6 +53,9 @@ Tensor Leaf::call(Inputs x) {
 }
 
 Tensor Leaf::compute(Inputs x) {
+  if (prepared_ && autocast_precision() != Precision::kFp32) {
+    throw Error("is prepared: it imitates integers in float32, not under an AutocastGuard");
+  }
   const bool passes_on = prepared_ && fake_quantizers_.empty();  // max-pool: codes or real numbers
   const bool codes = !passes_on && computes_codes();
   for (const Tensor& t : x) {

@@ -21,6 +21,7 @@ struct Conv2dOptions {
 //   x: [N, H, W, I] float32      weight: [O, KH, KW, I / groups]      bias: [O], or undefined for
 //   none returns [N, (H + 2 padding - KH) / stride + 1, (W + 2 padding - KW) / stride + 1, O], with
 //   max_pool half as high and wide
+// Under an AutocastGuard (ops/autocast.h) with bfloat16 products, unless there are several groups.
 // Throws Error on a shape that does not fit. Same bits for every number of threads and instruction
 // set.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, Conv2dOptions options);

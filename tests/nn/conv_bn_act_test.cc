@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "nn/add_act.h"
+#include "ops/autocast.h"
 #include "tests/testing.h"
 
 namespace octet {
@@ -145,6 +146,15 @@ TEST_CASE("conv: the initial weights have the spread that was asked for, and gam
   CHECK(std::fabs(sum / count) < 4.0 * std::sqrt(variance / count));
   CHECK(std::fabs(squares / count / variance - 1.0) < 4.0 * std::sqrt(2.0 / count));
   CHECK_SAME_BITS(gamma.detach(), Tensor::zeros({32}));
+}
+
+TEST_CASE("a prepared leaf does not compute under an AutocastGuard") {
+  ConvBnAct conv({.in = 2, .out = 3, .kernel = 1});
+  const Tensor x = testing::randn({1, 3, 3, 2}, 1);
+  const AutocastGuard autocast(Precision::kBf16);
+  CHECK(conv(x).defined());
+  conv.set_qconfig({});
+  CHECK_THROWS_WITH_AS(conv(x), doctest::Contains("under an AutocastGuard"), Error);
 }
 
 }  // namespace octet

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/cpu.h"
 #include "tests/programs/run_program.h"
 
 namespace octet::testing {
@@ -52,6 +53,20 @@ TEST_CASE("bench model: training and inference of LeNet, figures that agree with
     check_rates(infer);
     CHECK(infer.at("precision") == precision);
     CHECK(infer.at("gmac_per_image").get<double>() == doctest::Approx(416520e-9));
+  }
+}
+
+TEST_CASE(
+    "bench: bf16 is measured where it trains, against its own peak, with a note if emulated") {
+  const Workplace work;
+  const bool native = cpu_has_avx512_bf16() && default_isa() == Isa::kAvx512Vnni;
+  for (const std::string what : {"model --mode train", "layers"}) {
+    const std::string line =
+        "bench " + what + " --model lenet --batch 3 --threads 2 --seconds 0 --precision bf16";
+    const Json m = run_json(work, line);
+    CHECK(m.at("precision") == "bf16");
+    CHECK(m.at("peak_gmac_per_s").is_null() != native);
+    CHECK((work.run(line).err.find("bf16 is emulated") == std::string::npos) == native);
   }
 }
 

@@ -63,7 +63,7 @@ std::int64_t gradient_band(const Conv2dShape& s) {
   return std::clamp<std::int64_t>(kPieceFloats / row_floats(s), 1, s.out_height());
 }
 std::int64_t gradient_buffer(const Conv2dShape& s, std::int64_t images) {
-  return whole_lines(images * gradient_band(s) * row_floats(s));
+  return images * whole_lines(gradient_band(s) * row_floats(s));
 }
 
 // The output gradient in pairs of channels.
