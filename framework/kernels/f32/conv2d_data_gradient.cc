@@ -1,4 +1,5 @@
 #include "kernels/f32/conv2d_parts.h"
+#include "kernels/f32/conv2d_winners.h"
 #include "kernels/f32/tap_product.h"
 
 namespace octet::kernels {
@@ -60,6 +61,7 @@ void pack_for_gradient(const DataGradientPlan& plan, std::int64_t panel_columns,
 }  // namespace
 
 std::size_t conv2d_data_gradient_scratch_floats(const Conv2dShape& shape, OutputGradient gradient) {
+  if (takes_winners(shape, gradient)) return winners_data_gradient_scratch_floats(shape);
   const bool in_place = GradientRows::in_place(gradient);
   const DataGradientPlan plan(shape, gradient);
   const std::int64_t buffer = in_place ? 0 : whole_lines(plan.images * plan.image_floats());
@@ -69,6 +71,10 @@ std::size_t conv2d_data_gradient_scratch_floats(const Conv2dShape& shape, Output
 
 void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& shape,
                           OutputGradient gradient, const float* weight, float* dx, float* scratch) {
+  if (takes_winners(shape, gradient)) {
+    winners_data_gradient(kernels, shape, gradient, weight, dx, scratch);
+    return;
+  }
   const bool in_place = GradientRows::in_place(gradient);
   const DataGradientPlan plan(shape, gradient);
   const Conv2dShape& s = plan.s;

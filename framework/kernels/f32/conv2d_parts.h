@@ -50,9 +50,15 @@ struct Lines {
   // `rows` output rows need them. `buffer`, filled, or the image itself.
   const float* read(const float* image, std::int64_t first, std::int64_t rows,
                     float* buffer) const {
+    if (s.padding == 0) return image + first * s.stride * s.width * s.in;
+    copy(image, first, rows, buffer);
+    return buffer;
+  }
+
+  // The same, filled into `buffer` in any case; returns its end.
+  float* copy(const float* image, std::int64_t first, std::int64_t rows, float* buffer) const {
     const std::int64_t line = s.width * s.in, border = s.padding * s.in;
     const std::int64_t top = first * s.stride - s.padding;
-    if (s.padding == 0) return image + top * line;
     // Plain loops: the lines are too short for calls of the library.
     float* __restrict to = buffer;
     for (std::int64_t y = top; y < top + (rows - 1) * s.stride + s.kernel_h; ++y) {
@@ -63,7 +69,7 @@ struct Lines {
       for (std::int64_t i = 0; i < line; ++i) to[i] = inside ? from[i] : 0.0f;
       to += line + border;
     }
-    return buffer;
+    return to;
   }
 };
 

@@ -1,5 +1,6 @@
 #include "kernels/f32/bias_sums.h"
 #include "kernels/f32/conv2d_parts.h"
+#include "kernels/f32/conv2d_winners.h"
 #include "kernels/f32/pack.h"
 #include "kernels/f32/packed_weight_gradient.h"
 #include "kernels/f32/tap_ranges.h"
@@ -247,12 +248,18 @@ std::size_t conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape) {
   const std::size_t in_place =
       static_cast<std::size_t>(plan.partial_floats() + bias_sums_floats(shape)) +
       workers() * static_cast<std::size_t>(plan.buffer_floats());
+  const std::size_t winners =
+      Lines::fit(shape) ? winners_weight_gradient_scratch_floats(shape) : std::size_t{0};
   return std::max({in_place, packed_weight_gradient_scratch_floats(shape),
-                   conv2d_bias_gradient_scratch_floats(shape)});
+                   conv2d_bias_gradient_scratch_floats(shape), winners});
 }
 
 void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, const float* x,
                             OutputGradient gradient, float* dw, float* scratch, float* db) {
+  if (takes_winners(s, gradient)) {
+    winners_weight_gradient(kernels, s, x, gradient, dw, scratch, db);
+    return;
+  }
   if (packs_weight_gradient(kernels, s)) {
     if (db != nullptr) conv2d_bias_gradient(kernels, s, gradient, db, scratch);
     packed_weight_gradient(kernels, s, x, gradient, dw, scratch);

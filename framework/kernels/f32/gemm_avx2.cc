@@ -5,9 +5,24 @@
 #include "kernels/f32/batch_norm_rows.h"
 #include "kernels/f32/gemm_tile.h"
 #include "kernels/f32/halve_rows.h"
+#include "kernels/f32/winner_rows.h"
 
 namespace octet::kernels {
 namespace {
+
+// of[bits]: the numbers of the bits that are set, ascending.
+struct SetLanes {
+  std::uint8_t of[256][8] = {};
+  constexpr SetLanes() {
+    for (int bits = 0; bits < 256; ++bits) {
+      int count = 0;
+      for (int lane = 0; lane < 8; ++lane) {
+        if ((bits >> lane & 1) != 0) of[bits][count++] = static_cast<std::uint8_t>(lane);
+      }
+    }
+  }
+};
+constexpr SetLanes kSetLanes;
 
 // 16 registers: 12 accumulators, up to 2 vectors of b, 1 broadcast.
 struct Vector8 {
@@ -60,6 +75,9 @@ struct Vector8 {
   static Cells cells(int k) { return _mm256_set1_epi32(k); }
   static Wins equal(Cells c, int k) { return _mm256_castsi256_ps(_mm256_cmpeq_epi32(c, cells(k))); }
   static Cells load_cells(const std::uint8_t* p, std::int64_t n) {
+    if (n == kWidth) {
+      return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+    }
     std::int64_t bytes = 0;
     if (n >= 4) {  // two loads that overlap: a copy of any length would be a call
       std::uint32_t first, last;
@@ -85,6 +103,21 @@ struct Vector8 {
     } else {
       std::memcpy(p, &bytes, static_cast<std::size_t>(n));
     }
+  }
+  static Cells half(Cells c) { return _mm256_srli_epi32(c, 1); }
+  static Wins both(Wins a, Wins b) { return _mm256_and_ps(a, b); }
+  static Wins nonzero(Reg r) { return _mm256_cmp_ps(r, zero(), _CMP_NEQ_UQ); }
+  static std::int64_t append(Wins w, Reg g, Cells c, const std::uint32_t* places, float* gradients,
+                             std::uint32_t* to) {
+    const int lanes = _mm256_movemask_ps(w);
+    const __m256i order = _mm256_cvtepu8_epi32(
+        _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kSetLanes.of[lanes])));
+    const __m256i at =
+        _mm256_add_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(places)),
+                         _mm256_and_si256(c, cells(1)));
+    _mm256_storeu_ps(gradients, _mm256_permutevar8x32_ps(g, order));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permutevar8x32_epi32(at, order));
+    return __builtin_popcount(static_cast<unsigned>(lanes));
   }
 
  private:
@@ -122,5 +155,14 @@ void f32_halve_backward_avx2(std::int64_t width, std::int64_t channels, int cell
                              const float* y, const std::uint8_t* cells, float* dx) {
   halve_backward<Vector8>(width, channels, cell, dy, y, cells, dx);
 }
+
+std::int64_t f32_winner_row_avx2(const WinnerRowArgs& args, float* gradients,
+                                 std::uint32_t* places) {
+  return winner_row<Vector8>(args, gradients, places);
+}
+
+void f32_winner_sums_avx2(const WinnerSumsArgs& args) { winner_sums<Vector8>(args); }
+
+void f32_winner_spread_avx2(const WinnerSpreadArgs& args) { winner_spread<Vector8>(args); }
 
 }  // namespace octet::kernels

@@ -3,6 +3,7 @@
 #include "kernels/f32/batch_norm_rows.h"
 #include "kernels/f32/gemm_tile.h"
 #include "kernels/f32/halve_rows.h"
+#include "kernels/f32/winner_rows.h"
 
 namespace octet::kernels {
 namespace {
@@ -48,6 +49,17 @@ struct Vector8 {
   }
   static void store_cells(std::uint8_t* p, Cells c, std::int64_t n) {
     _mm_mask_storeu_epi8(p, static_cast<__mmask16>((1u << n) - 1), _mm256_cvtepi32_epi8(c));
+  }
+  static Cells half(Cells c) { return _mm256_srli_epi32(c, 1); }
+  static Wins both(Wins a, Wins b) { return static_cast<Wins>(a & b); }
+  static Wins nonzero(Reg r) { return _mm256_cmp_ps_mask(r, zero(), _CMP_NEQ_UQ); }
+  // Compressed in registers: to memory it is microcode on AMD's processors.
+  static std::int64_t append(Wins w, Reg g, Cells c, const std::uint32_t* places, float* gradients,
+                             std::uint32_t* to) {
+    const Cells at = _mm256_add_epi32(_mm256_loadu_epi32(places), _mm256_and_si256(c, cells(1)));
+    store(gradients, _mm256_maskz_compress_ps(w, g));
+    _mm256_storeu_epi32(to, _mm256_maskz_compress_epi32(w, at));
+    return __builtin_popcount(w);
   }
 };
 
@@ -97,6 +109,17 @@ struct Vector16 {
   static void store_cells(std::uint8_t* p, Cells c, std::int64_t n) {
     _mm_mask_storeu_epi8(p, static_cast<__mmask16>((1u << n) - 1), _mm512_cvtepi32_epi8(c));
   }
+  static Cells half(Cells c) { return _mm512_srli_epi32(c, 1); }
+  static Wins both(Wins a, Wins b) { return static_cast<Wins>(a & b); }
+  static Wins nonzero(Reg r) { return _mm512_cmp_ps_mask(r, zero(), _CMP_NEQ_UQ); }
+  // Compressed in registers: to memory it is microcode on AMD's processors.
+  static std::int64_t append(Wins w, Reg g, Cells c, const std::uint32_t* places, float* gradients,
+                             std::uint32_t* to) {
+    const Cells at = _mm512_add_epi32(_mm512_loadu_epi32(places), _mm512_and_epi32(c, cells(1)));
+    store(gradients, _mm512_maskz_compress_ps(w, g));
+    _mm512_storeu_epi32(to, _mm512_maskz_compress_epi32(w, at));
+    return __builtin_popcount(w);
+  }
 };
 
 }  // namespace
@@ -130,5 +153,14 @@ void f32_halve_backward_avx512(std::int64_t width, std::int64_t channels, int ce
                                const float* y, const std::uint8_t* cells, float* dx) {
   halve_backward<Vector16>(width, channels, cell, dy, y, cells, dx);
 }
+
+std::int64_t f32_winner_row_avx512(const WinnerRowArgs& args, float* gradients,
+                                   std::uint32_t* places) {
+  return winner_row<Vector16>(args, gradients, places);
+}
+
+void f32_winner_sums_avx512(const WinnerSumsArgs& args) { winner_sums<Vector16>(args); }
+
+void f32_winner_spread_avx512(const WinnerSpreadArgs& args) { winner_spread<Vector16>(args); }
 
 }  // namespace octet::kernels

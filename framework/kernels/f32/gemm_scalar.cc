@@ -3,6 +3,7 @@
 #include "kernels/f32/batch_norm_rows.h"
 #include "kernels/f32/gemm_tile.h"
 #include "kernels/f32/halve_rows.h"
+#include "kernels/f32/winner_rows.h"
 
 // The reference: one lane. std::fma rounds once, on any machine.
 namespace octet::kernels {
@@ -41,6 +42,16 @@ struct Vector1 {
   static Wins equal(Cells c, int k) { return c == k; }
   static Cells load_cells(const std::uint8_t* p, std::int64_t) { return *p; }
   static void store_cells(std::uint8_t* p, Cells c, std::int64_t) { *p = c; }
+  static Cells half(Cells c) { return c / 2; }
+  static Wins both(Wins a, Wins b) { return a && b; }
+  static Wins nonzero(Reg r) { return r != 0.0f; }
+  static std::int64_t append(Wins w, Reg g, Cells c, const std::uint32_t* places, float* gradients,
+                             std::uint32_t* to) {
+    if (!w) return 0;
+    *gradients = g;
+    *to = *places + c % 2;
+    return 1;
+  }
 };
 
 }  // namespace
@@ -74,5 +85,14 @@ void f32_halve_backward_scalar(std::int64_t width, std::int64_t channels, int ce
                                const float* y, const std::uint8_t* cells, float* dx) {
   halve_backward<Vector1>(width, channels, cell, dy, y, cells, dx);
 }
+
+std::int64_t f32_winner_row_scalar(const WinnerRowArgs& args, float* gradients,
+                                   std::uint32_t* places) {
+  return winner_row<Vector1>(args, gradients, places);
+}
+
+void f32_winner_sums_scalar(const WinnerSumsArgs& args) { winner_sums<Vector1>(args); }
+
+void f32_winner_spread_scalar(const WinnerSpreadArgs& args) { winner_spread<Vector1>(args); }
 
 }  // namespace octet::kernels

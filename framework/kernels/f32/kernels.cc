@@ -12,7 +12,10 @@ namespace octet::kernels {
   void f32_halve_##name(std::int64_t, std::int64_t, std::int64_t, const float*, float*,       \
                         std::uint8_t*);                                                       \
   void f32_halve_backward_##name(std::int64_t, std::int64_t, int, const float*, const float*, \
-                                 const std::uint8_t*, float*);
+                                 const std::uint8_t*, float*);                                \
+  std::int64_t f32_winner_row_##name(const WinnerRowArgs&, float*, std::uint32_t*);           \
+  void f32_winner_sums_##name(const WinnerSumsArgs&);                                         \
+  void f32_winner_spread_##name(const WinnerSpreadArgs&);
 #include "kernels/f32/kernels.inc"
 #undef OCTET_F32_KERNELS
 
@@ -29,7 +32,10 @@ constexpr F32Kernels kKernels[] = {
    f32_batch_norm_forward_##name,                   \
    f32_batch_norm_backward_##name,                  \
    f32_halve_##name,                                \
-   f32_halve_backward_##name},
+   f32_halve_backward_##name,                       \
+   f32_winner_row_##name,                           \
+   f32_winner_sums_##name,                          \
+   f32_winner_spread_##name},
 #include "kernels/f32/kernels.inc"
 #undef OCTET_F32_KERNELS
 };

@@ -5,6 +5,7 @@
 #include "base/cpu.h"
 #include "kernels/f32/batch_norm_args.h"
 #include "kernels/f32/gemm.h"
+#include "kernels/f32/winners.h"
 
 namespace octet::kernels {
 
@@ -20,6 +21,9 @@ struct F32Kernels {
   BatchNormBackwardFunction batch_norm_backward;
   HalveFunction halve;
   HalveBackwardFunction halve_backward;
+  WinnerRowFunction winner_row;
+  WinnerSumsFunction winner_sums;
+  WinnerSpreadFunction winner_spread;
 };
 
 // All that this build has, scalar first. Which of them may run: cpu_supports(kernels.isa).
