@@ -33,7 +33,8 @@ struct Case {
 };
 
 // Direct and with columns, from the lines of the image with and without padding, strides, groups,
-// blocks of output channels, several groups of the weight gradient.
+// blocks of output channels, several groups of the weight gradient, that begin inside an image and
+// between the two rows of a window, a high kernel.
 const std::vector<Case> kCases = {
     {{3, 28, 28, 1}, {6, 5, 5, 1}, {.padding = 2}},
     {{3, 14, 14, 6}, {16, 5, 5, 6}, {}},
@@ -42,6 +43,9 @@ const std::vector<Case> kCases = {
     {{2, 8, 8, 5}, {33, 1, 1, 5}, {}},
     {{2, 7, 7, 6}, {26, 3, 3, 3}, {.padding = 1, .groups = 2}},
     {{20, 20, 20, 4}, {4, 3, 3, 1}, {.padding = 1, .groups = 4}},
+    {{9, 21, 23, 3}, {5, 3, 3, 3}, {.padding = 1}},
+    {{7, 35, 33, 2}, {20, 3, 3, 2}, {.stride = 2, .padding = 1}},
+    {{2, 19, 18, 1}, {3, 7, 7, 1}, {.padding = 3}},
 };
 
 TEST_CASE("conv2d with ReLU: the bits of relu(conv2d)") {

@@ -116,20 +116,22 @@ struct WinnersBuffer {
 //   pixel: the row's first one
 void add_to_bias(const Conv2dShape& s, const WinnersBuffer& buffer, std::int64_t count,
                  std::int64_t pixel, std::int64_t begin, std::int64_t end, float* sums) {
-  const std::int64_t chains = sum_chains(s), out = s.out;
-  const auto pixel_of = [&](std::int64_t i) {
-    return pixel + buffer.row_places[i] % kPlaceColumns;
+  const std::int64_t chains = sum_chains(s), out = s.out, last = pixel + s.out_width() - 1;
+  const auto add = [&](std::int64_t i, std::int64_t p, float* chunk) {
+    const std::int64_t chain = p & (chains - 1);  // of 1 or 4
+    chunk[chain * out + buffer.row_places[i] / kPlaceColumns] += buffer.row_gradients[i];
   };
-  std::int64_t i = 0;
-  while (i < count && pixel_of(i) < begin) ++i;
-  while (i < count && pixel_of(i) < end) {  // a chunk
-    const std::int64_t chunk = pixel_of(i) / kChunkRows;
-    const std::int64_t last = std::min(end, (chunk + 1) * kChunkRows);
-    float* sum = sums + chunk * chains * out;
-    for (; i < count && pixel_of(i) < last; ++i) {
-      const std::int64_t chain = pixel_of(i) & (chains - 1);  // 1 or 4
-      sum[chain * out + buffer.row_places[i] / kPlaceColumns] += buffer.row_gradients[i];
+  const auto chunk_of = [&](std::int64_t p) { return sums + p / kChunkRows * chains * out; };
+  if (pixel >= begin && last < end && pixel / kChunkRows == last / kChunkRows) {
+    float* chunk = chunk_of(pixel);
+    for (std::int64_t i = 0; i < count; ++i) {
+      add(i, pixel + buffer.row_places[i] % kPlaceColumns, chunk);
     }
+    return;
+  }
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t p = pixel + buffer.row_places[i] % kPlaceColumns;
+    if (p >= begin && p < end) add(i, p, chunk_of(p));
   }
 }
 
