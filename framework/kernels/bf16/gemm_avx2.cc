@@ -47,7 +47,9 @@ struct Vector8 {
   static Reg fma(Reg a, Reg b, Reg c) {
     return _mm256_fmadd_ps(even(a), even(b), _mm256_fmadd_ps(odd(a), odd(b), c));
   }
+  static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
   static Reg relu(Reg r) { return _mm256_max_ps(zero(), r); }
+  static Reg least(Reg r, const float* p) { return _mm256_min_ps(_mm256_broadcast_ss(p), r); }
 
   static Reg pair(Reg e, Reg o) {
     return _mm256_castsi256_ps(_mm256_or_si256(_mm256_srli_epi32(rounded(e), 16), rounded(o)));

@@ -45,7 +45,9 @@ struct Vector8 {
   static void store(float* p, Reg r) { _mm256_storeu_ps(p, r); }
   static void store(float* p, Reg r, Mask m) { _mm256_mask_storeu_ps(p, m, r); }
   static Reg fma(Reg a, Reg b, Reg c) { return bf16_dot_256(c, a, b); }
+  static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
   static Reg relu(Reg r) { return _mm256_max_ps(zero(), r); }
+  static Reg least(Reg r, const float* p) { return _mm256_min_ps(_mm256_set1_ps(*p), r); }
 };
 
 // 32 registers: 24 accumulators (12 in the narrowest tile: latency 6 times 2 a cycle), up to 4
@@ -69,7 +71,9 @@ struct Vector16 {
   static void store(float* p, Reg r) { _mm512_storeu_ps(p, r); }
   static void store(float* p, Reg r, Mask m) { _mm512_mask_storeu_ps(p, m, r); }
   static Reg fma(Reg a, Reg b, Reg c) { return bf16_dot_512(c, a, b); }
+  static Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
   static Reg relu(Reg r) { return _mm512_max_ps(zero(), r); }
+  static Reg least(Reg r, const float* p) { return _mm512_min_ps(_mm512_set1_ps(*p), r); }
 
   static Reg pair(Reg even, Reg odd) {
     alignas(64) static constexpr std::int16_t kTurns[32] = {

@@ -23,7 +23,9 @@ struct Vector1 {
   static void store(float* p, Reg r) { *p = r; }
   static void store(float* p, Reg r, Mask) { *p = r; }
   static Reg fma(Reg a, Reg b, Reg c) { return bf16_dot(c, a, b); }
+  static Reg add(Reg a, Reg b) { return a + b; }
   static Reg relu(Reg r) { return 0.0f > r ? 0.0f : r; }
+  static Reg least(Reg r, const float* p) { return *p < r ? *p : r; }
 
   static Reg pair(Reg even, Reg odd) { return bf16_pair(to_bf16(even), to_bf16(odd)); }
   static Reg pair_adjacent(Reg a, Reg b) { return pair(a, b); }

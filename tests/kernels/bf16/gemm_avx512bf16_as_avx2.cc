@@ -37,6 +37,16 @@ M512 max_512(const M512& a, const M512& b) {
   for (int i = 0; i < 16; ++i) r.lane[i] = a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i];
   return r;
 }
+M512 min_512(const M512& a, const M512& b) {
+  M512 r;
+  for (int i = 0; i < 16; ++i) r.lane[i] = a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i];
+  return r;
+}
+M512 add_512(const M512& a, const M512& b) {
+  M512 r;
+  for (int i = 0; i < 16; ++i) r.lane[i] = a.lane[i] + b.lane[i];
+  return r;
+}
 M512i load_words(const std::int16_t* p) {
   M512i r;
   std::memcpy(r.word, p, sizeof(r.word));
@@ -119,6 +129,8 @@ M512i to_bf16_512(const M512& low, const M512& high) {
 #define _mm512_storeu_ps(p, r) store_512(p, 0xFFFFu, r)
 #define _mm512_mask_storeu_ps(p, mask, r) store_512(p, mask, r)
 #define _mm512_max_ps(a, b) max_512(a, b)
+#define _mm512_min_ps(a, b) min_512(a, b)
+#define _mm512_add_ps(a, b) add_512(a, b)
 #define _mm512_loadu_si512(p) load_words(p)
 #define _mm512_permutexvar_epi16(index, from) permute_words(index, from)
 #define _mm512_castsi512_ps(words) as_floats(words)
