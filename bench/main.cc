@@ -43,7 +43,8 @@ cxxopts::Options make_options(const std::string& command) {
     }
     return "Measures a whole model on random images. A training step is forward, loss, backward "
            "and\n"
-           "SGD. gmac_per_image counts the products of convolutions and linear layers: once for\n"
+           "SGD. Inference runs on the float engine, batch norm folded, or on the integer engine.\n"
+           "gmac_per_image counts the products of convolutions and linear layers: once for\n"
            "inference; in training also both gradients, without the first layer's data gradient.\n";
   };
   cxxopts::Options options("bench " + command, describe());

@@ -41,8 +41,8 @@ struct ModelResult {
 
 // Training: forward, loss, backward, the gradients' norm and the step of SGD with Nesterov momentum
 // and weight decay: what Trainer does with a batch, without loading, augmentation and logging.
-// Inference: the float model in evaluation mode, or the integer graph on the executor, converted
-// after calibration on random images.
+// Inference: the float model on the float engine, batch norm folded, or the integer graph on the
+// executor, converted after calibration on random images.
 // Two steps warm up. Runs on num_threads() threads.
 // Throws UsageError for an unknown model, a batch that cannot fit in memory, and a mode which the
 // precision does not have.

@@ -19,7 +19,8 @@ cxxopts::Options make_options() {
   options.set_width(100);
   auto add = options.add_options();
   add("int8", "accuracy, speed and hash of the integer graph on the integer engine (the default)");
-  add("fp32", "the same of the float model");
+  add("fp32",
+      "the same of the float model on the float engine, batch norm folded into its weights");
   add("fake-quant",
       "the same of the fake-quantized model in evaluation mode: the twin of the integer graph");
   add("verify",
