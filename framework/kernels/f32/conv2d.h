@@ -30,7 +30,8 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const f
                     ConvolutionTail tail = {});
 
 // The gradient of the convolution's output, from that of the tail's: dy where the cell won and y >
-// 0, else 0. Taken piece by piece where it is used, and never written as a whole.
+// 0, else 0. Taken piece by piece where it is used, and never written as a whole; behind a max-pool
+// its zeros may be left out (conv2d_winners.h).
 struct OutputGradient {
   const float* dy;
   const float* y = nullptr;             // the result, where a ReLU made it
