@@ -1,7 +1,7 @@
 #!/bin/bash
 # onnx_check.sh MODEL_INT8 DATASET ROOT [PERCENT]: exports an integer model to ONNX and checks it in ONNX Runtime against our
 # engine: integers only in the optimized graph, each op alone within 1 code, PERCENT (99.9) of the predictions equal.
-# DATASET "random" is noise that fits any model. PYTHON, ORT and CACHE choose what ONNX Runtime is.
+# DATASET "random" is noise that fits any model; IMAGES=N compares the first N predictions only. PYTHON, ORT and CACHE choose what ONNX Runtime is.
 set -euo pipefail
 [ $# -ge 3 ] || { echo "usage: $0 MODEL_INT8 DATASET ROOT [PERCENT]" >&2; exit 2; }
 model=$(realpath "$1") dataset=$2 root=$(realpath "$3") percent=${4-99.9}
@@ -20,5 +20,5 @@ cmake --build --preset release --target dump_values >/dev/null
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 build/release/bin/eval "$model" --export-onnx "$work/model.onnx"
-build/release/bin/dump_values "$model" "$dataset" "$root" "$work/values.safetensors"
+build/release/bin/dump_values "$model" "$dataset" "$root" "$work/values.safetensors" ${IMAGES:+"$IMAGES"}
 "$venv/bin/python" bench/peers/onnx_check.py "$work/model.onnx" "$work/values.safetensors" --min-agreement "$percent"
