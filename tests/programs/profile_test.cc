@@ -40,7 +40,7 @@ TEST_CASE("eval --profile shows every layer with its shape, kernel and share") {
   for (const Json& layer : json["layers"]) sum += layer.at("ms").get<double>();
   CHECK(sum == doctest::Approx(json.at("steps_ms").get<double>()));
   CHECK(json["layers"][0].at("name") == "conv1 + pool1");
-  CHECK(json["layers"][0].at("op") == "QConv2d");
+  CHECK(json["layers"][0].at("op") == "QConv2d + MaxPool2d");
   CHECK(json["layers"][0].at("kernel") == "u8s8_gemm_1x1_scalar");
   CHECK(json["layers"][0].at("macs") == 2 * 28 * 28 * 6 * 25);
   CHECK(json["layers"][2].at("macs") == 2 * 400 * 120);
