@@ -166,8 +166,9 @@ struct Kernel {
       for (int v = 0; v < 4; ++v) asm volatile("" : "+w"(acc[r][v]));
     }
     pool_rows<kPool, Rows>(acc);
+    constexpr int kStored = Rows / rows_of(kPool);
 #pragma GCC unroll 8
-    for (int r = 0; r < Rows / rows_of(kPool); ++r) {
+    for (int r = 0; r < kStored; ++r) {
       store(c, tile.c<kPool>(r), acc[r], args.epilogue, tile.first, tile.columns);
     }
   }
