@@ -3,34 +3,16 @@
 #include "kernels/f32/batch_norm_rows.h"
 #include "kernels/f32/gemm_tile.h"
 #include "kernels/f32/halve_rows.h"
+#include "kernels/f32/vector_scalar.h"
 #include "kernels/f32/winner_rows.h"
 
 // The reference: one lane. std::fma rounds once, on any machine.
 namespace octet::kernels {
 namespace {
 
-struct Vector1 {
-  using Reg = float;
-  struct Mask {};
+struct Vector1 : OneLane {
   using Narrow = Vector1;
-  static constexpr int kWidth = 1;
-  static constexpr int kMaxVectors = 4;
-  static constexpr bool kMasksCost = false;
-  static constexpr int max_rows(int, bool) { return 4; }
-
-  static Mask mask(std::int64_t) { return {}; }
-  static Reg zero() { return 0.0f; }
-  static Reg broadcast(const float* p) { return *p; }
-  static Reg load(const float* p) { return *p; }
-  static Reg load(const float* p, Mask) { return *p; }
-  static void store(float* p, Reg r) { *p = r; }
-  static void store(float* p, Reg r, Mask) { *p = r; }
-  static void stream(float* p, Reg r) { *p = r; }
-  static void stream_end() {}
   static Reg fma(Reg a, Reg b, Reg c) { return std::fma(a, b, c); }
-  static Reg add(Reg a, Reg b) { return a + b; }
-  static Reg relu(Reg r) { return 0.0f > r ? 0.0f : r; }
-  static Reg least(Reg r, const float* p) { return *p < r ? *p : r; }
   static Reg where_positive(Reg y, Reg r) { return y > 0.0f ? r : 0.0f; }
 
   using Wins = bool;
