@@ -68,10 +68,21 @@ inline __m512i widen_bytes(__m128i bytes) {
   return bits<__m512i>(words);
 }
 
-inline __m512i shift_right(__m512i a, __m128i count) {
+inline __m512i shift_right(__m512i a, __m512i counts) {
   auto words = bits<Lane<std::int32_t, 16>>(a);
-  for (std::int32_t& word : words.of) word >>= _mm_cvtsi128_si32(count);
+  const auto by = bits<Lane<std::int32_t, 16>>(counts);
+  for (int i = 0; i < 16; ++i) words.of[i] >>= by.of[i];
   return bits<__m512i>(words);
+}
+
+// Lane i of the masked ones becomes lane i | 1 of a.
+inline __m512 odd_lanes(__m512 others, std::uint16_t mask, __m512 a) {
+  const auto from = bits<Lane<std::int32_t, 16>>(a);
+  auto to = bits<Lane<std::int32_t, 16>>(others);
+  for (int i = 0; i < 16; ++i) {
+    if (mask >> i & 1) to.of[i] = from.of[i | 1];
+  }
+  return bits<__m512>(to);
 }
 
 inline std::uint8_t equal_lanes(__m256i a, __m256i b) {
@@ -82,16 +93,22 @@ inline std::uint8_t equal_lanes(__m256i a, __m256i b) {
 }  // namespace octet::emulated
 
 #define _mm_maskz_loadu_epi8 octet::emulated::maskz_loadu<__m128i, std::uint8_t>
+#define _mm256_maskz_loadu_epi8 octet::emulated::maskz_loadu<__m256i, std::uint8_t>
+#define _mm512_maskz_loadu_epi8 octet::emulated::maskz_loadu<__m512i, std::uint8_t>
 #define _mm256_maskz_loadu_ps octet::emulated::maskz_loadu<__m256, float>
 #define _mm512_maskz_loadu_ps octet::emulated::maskz_loadu<__m512, float>
 #define _mm_mask_storeu_epi8 octet::emulated::mask_storeu<std::uint8_t>
+#define _mm256_mask_storeu_epi8 octet::emulated::mask_storeu<std::uint8_t>
+#define _mm512_mask_storeu_epi8 octet::emulated::mask_storeu<std::uint8_t>
 #define _mm256_mask_storeu_ps octet::emulated::mask_storeu<float>
 #define _mm512_mask_storeu_ps octet::emulated::mask_storeu<float>
 #define _mm512_mask_storeu_epi32 octet::emulated::mask_storeu<std::int32_t>
 #define _mm256_cvtepi32_epi8 octet::emulated::low_bytes<8>
 #define _mm512_cvtepi32_epi8 octet::emulated::low_bytes<16>
 #define _mm512_cvtepu8_epi32 octet::emulated::widen_bytes
-#define _mm512_sra_epi32 octet::emulated::shift_right
+#define _mm512_srav_epi32 octet::emulated::shift_right
+#define _mm512_mask_movehdup_ps octet::emulated::odd_lanes
+#define _mm512_movehdup_ps(a) octet::emulated::odd_lanes(a, 0xFFFF, a)
 #define _mm512_stream_ps simde_mm512_storeu_ps
 #define _mm256_cmpeq_epi32_mask octet::emulated::equal_lanes
 #define _mm256_dpbusd_avx_epi32 simde_mm256_dpbusd_epi32
