@@ -32,7 +32,7 @@ hashes=()
 # try ISA THREADS STEPS OPTION...: runs train up to this step; prints and keeps the hash of the weights.
 try() {
   local hash
-  hash=$("$train" --isa "$1" --threads "$2" --stop-after "$3" "${@:4}" 2>"$work/log" | sed -n 's/^weights_sha256 //p')
+  hash=$("$train" --isa "$1" --threads "$2" --stop-after "$3" "${@:4}" 2>"$work/log" | sed -n 's/^weights_sha256 //p') || true
   [ -n "$hash" ] || { tail "$work/log"; echo "error: no weights after $3 steps"; exit 1; }
   printf '%s  %s, %s threads, step %s%s\n' "$hash" "$1" "$2" "$3" "${what-}"
   hashes+=("$hash")

@@ -65,8 +65,8 @@ class ProductStep final : public Step {
       set_residual(graph, node.output, *reader);
     }
 
-    const std::int64_t panel_k = weights_.taps.packed.panel_k();
-    block_rows_ = std::clamp(kBlockK / panel_k / kernel_.mr * kernel_.mr, kMinRows, kMaxRows);
+    next_ = weights_behind(model, index);
+    block_rows_ = std::clamp(kBlockK / panel_k() / kernel_.mr * kernel_.mr, kMinRows, kMaxRows);
     block_pixels_ = block_rows_ / group_;
     if (weights_.taps.copied) {
       const ConvShape& s = weights_.taps.shape;
@@ -75,7 +75,8 @@ class ProductStep final : public Step {
           static_cast<std::size_t>(round_up((s.h * s.w * s.c + kernel_.kr) * element, 64));
     }
     kernel_scratch_bytes_ = static_cast<std::size_t>(round_up(
-        static_cast<std::int64_t>(kernels::gemm_scratch_bytes(kernel_, block_rows_, panel_k)), 64));
+        static_cast<std::int64_t>(kernels::gemm_scratch_bytes(kernel_, block_rows_, panel_k())),
+        64));
   }
 
   std::int64_t items(std::int64_t batch) const noexcept override {
@@ -143,6 +144,30 @@ class ProductStep final : public Step {
     return {taps.shape, panels, taps.copied, batch};
   }
 
+  std::int64_t panel_k() const { return weights_.taps.packed.panel_k(); }
+
+  // The weights of the next product, where they are as many as a panel of this one's.
+  struct NextWeights {
+    const std::byte* data = nullptr;
+    std::int64_t panels = 0, panel_bytes = 0;
+
+    // What a thread reads that begins with panel `first` of this product's `count`.
+    const void* share(std::int64_t first, std::int64_t count) const {
+      return data == nullptr ? nullptr : data + panels * first / count * panel_bytes;
+    }
+  };
+
+  NextWeights weights_behind(const PackedModel& model, std::size_t index) const {
+    for (std::size_t i = index + 1; i < model.weights.size(); ++i) {
+      const PackedWeights& next = model.weights[i];
+      if (next.weights.size_bytes() == 0) continue;
+      const std::int64_t bytes = kernel_.nr * next.taps.packed.panel_k();
+      if (static_cast<std::int64_t>(next.weights.size_bytes()) < kernel_.nr * panel_k()) break;
+      return {next.weights.data(), next.n_padded / kernel_.nr, bytes};
+    }
+    return {};
+  }
+
   // The add's operands may stand in either order: here the product is always the first.
   void set_residual(const ir::Graph& graph, ir::ValueId product, const ir::Node& add) {
     const auto& op = std::get<ir::QAdd>(add.op);
@@ -160,14 +185,35 @@ class ProductStep final : public Step {
   // x: the first image's source. The images' results begin at image `from` of the output.
   void run_images(const Memory& memory, const Source& x, std::int64_t from, std::int64_t images,
                   const Part& part, std::byte* scratch) const noexcept {
+    if (!part.cut.by_panel) {
+      run_columns(memory, x, from, images, part, {0, weights_.n, nullptr}, scratch);
+      return;
+    }
+    // With several classes of pixels panel by panel, each read from memory once for all classes;
+    // but not for a kernel that would copy the rows for each.
+    const auto [first, last] = part.of(weights_.n_padded / kernel_.nr);
+    const bool together = weights_.taps.classes.size() == 1 || kernel_scratch_bytes_ > 0;
+    const std::int64_t panels = together ? last - first : 1;
+    for (std::int64_t panel = first; panel < last; panel += panels) {
+      const std::int64_t column = panel * kernel_.nr;
+      const std::int64_t end = std::min(column + panels * kernel_.nr, weights_.n);
+      // Behind the last columns comes this thread's share of the next product.
+      const void* next = panel + panels < last ? weights_.weights.data() + end * panel_k()
+                                               : next_.share(first, weights_.n_padded / kernel_.nr);
+      run_columns(memory, x, from, images, part, {column, end - column, next}, scratch);
+    }
+  }
+
+  // Columns of the result, and the weights that are read after theirs (GemmArgs::next_w).
+  struct Columns {
+    std::int64_t first, count;
+    const void* next_w;
+  };
+
+  void run_columns(const Memory& memory, const Source& x, std::int64_t from, std::int64_t images,
+                   const Part& part, const Columns& columns, std::byte* scratch) const noexcept {
     const TapLists& taps = weights_.taps;
     const std::int64_t channels = taps.shape.c / taps.shape.groups;
-    std::int64_t first_column = 0, columns = weights_.n;
-    if (part.cut.by_panel) {
-      const auto [first, last] = part.of(weights_.n_padded / kernel_.nr);
-      first_column = first * kernel_.nr;
-      columns = std::min(last * kernel_.nr, weights_.n) - first_column;
-    }
     const std::int64_t tile_pixels = std::max<std::int64_t>(1, kernel_.mr / group_);
     auto* buffer = reinterpret_cast<std::ptrdiff_t*>(scratch + kernel_scratch_bytes_ + copy_bytes_);
     for (const TapLists::Class& c : taps.classes) {
@@ -179,14 +225,15 @@ class ProductStep final : public Step {
         const Rows block = rows_of(c, pixel, count, buffer);
         pixel += count;
         for (std::int64_t g = 0; g < taps.shape.groups; ++g) {
-          kernels::GemmArgs args = weights_.gemm_args(c, g, first_column, columns);
+          kernels::GemmArgs args = weights_.gemm_args(c, g, columns.first, columns.count);
           args.m = count * group_;
           args.a = x.codes == nullptr ? nullptr : x.codes + block.a + g * channels;
           args.wide_a = x.wide;
           args.a_rows = block.a_rows;
           args.c_rows = block.c_rows;
           args.scratch = scratch;
-          multiply(memory, args, from * output_size_ + block.c + g * weights_.n + first_column);
+          args.next_w = columns.next_w;
+          multiply(memory, args, from * output_size_ + block.c + g * weights_.n + columns.first);
         }
       }
     }
@@ -255,6 +302,7 @@ class ProductStep final : public Step {
   std::int64_t input_size_ = 0, output_size_ = 0;  // of one image
   std::uint8_t input_zero_point_ = 0;
   bool logits_ = false;
+  NextWeights next_;
   kernels::Epilogue epilogue_;  // clamps, zero points and the residual's parameters
   std::int64_t block_rows_ = 0, block_pixels_ = 0;
   std::size_t kernel_scratch_bytes_ = 0, copy_bytes_ = 0;

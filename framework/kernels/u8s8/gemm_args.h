@@ -68,6 +68,9 @@ struct GemmArgs {
   std::int64_t run_count = 0;      // 0: the accumulators are the bias
   const void* packed_w = nullptr;  // from pack_weights, aligned to 64 bytes
   std::int64_t panel_k = 0;        // of the packed weights (PackedK)
+  // What the caller's next call begins with, as large as a panel: a kernel may fetch it into the
+  // cache beside its own work. Null: nothing is known.
+  const void* next_w = nullptr;
   const std::ptrdiff_t* c_rows = nullptr;
   std::byte* scratch = nullptr;  // gemm_scratch_bytes, aligned to 64 bytes
   Epilogue epilogue;

@@ -18,6 +18,9 @@ struct Tile {
   std::int64_t row;
   const std::int8_t* panel;
   std::int64_t first, columns;
+  // Weights that come next, and how many bytes of them to fetch in each step of four k.
+  const std::int8_t* next;
+  std::int64_t next_step;
 
   const std::uint8_t* a(int r) const { return args.a + args.a_rows[row + r]; }
   // Of the r-th row of c.
@@ -37,19 +40,39 @@ inline void run_rows(std::int64_t rows, const Tile& tile, C* c) {
   }
 }
 
+// Weights of the next panel that each step of the tiles has to fetch so that all have come when it
+// begins. Small maps have so few rows that a panel's weights take as long to come from the last
+// level cache as the products take.
+inline std::int64_t bytes_to_fetch(const GemmArgs& args, std::int64_t panel_bytes,
+                                   std::int64_t tiles) {
+  std::int64_t steps = 0;
+  for (std::int64_t q = 0; q < args.run_count; ++q) steps += args.runs[q].count / 4;
+  return steps == 0 ? 0 : (panel_bytes + steps * tiles - 1) / (steps * tiles);
+}
+
 // Tiles are of nearly equal height: the last one never has one row beside others with many.
 template <class Kernel, Pool kPool, class C>
 inline void for_each_tile_of(const GemmArgs& args, std::int64_t first, std::int64_t last, C* c) {
   constexpr std::int64_t kGroup = rows_of(kPool), kMost = Kernel::kMr / kGroup;
   const auto* panel = static_cast<const std::int8_t*>(args.packed_w) + first * args.panel_k;
-  for (std::int64_t j = first; j < last; j += Kernel::kNr, panel += Kernel::kNr * args.panel_k) {
+  const std::int64_t groups = args.m / kGroup, all_tiles = (groups + kMost - 1) / kMost;
+  const std::int64_t panel_bytes = Kernel::kNr * args.panel_k;
+  const std::int64_t fetch = bytes_to_fetch(args, panel_bytes, all_tiles);
+  for (std::int64_t j = first; j < last; j += Kernel::kNr, panel += panel_bytes) {
     const std::int64_t columns = last - j < Kernel::kNr ? last - j : Kernel::kNr;
-    const std::int64_t groups = args.m / kGroup;
-    std::int64_t tiles = (groups + kMost - 1) / kMost;
+    const std::int8_t* next = j + Kernel::kNr < args.n
+                                  ? panel + panel_bytes
+                                  : static_cast<const std::int8_t*>(args.next_w);
+    // Fetching a line that is there costs next to nothing.
+    const std::int64_t next_step = next == nullptr ? 0 : fetch;
+    if (next == nullptr) next = panel;
+    std::int64_t tiles = all_tiles;
     for (std::int64_t i = 0; i < groups; --tiles) {
       const std::int64_t count = (groups - i + tiles - 1) / tiles;
-      run_rows<Kernel, kPool, kMost * kGroup>(count * kGroup,
-                                              Tile{args, i * kGroup, panel, j, columns}, c);
+      const std::int64_t fetched = (all_tiles - tiles) * panel_bytes / all_tiles;
+      const Tile tile{
+          args, i * kGroup, panel, j, columns, next_step == 0 ? next : next + fetched, next_step};
+      run_rows<Kernel, kPool, kMost * kGroup>(count * kGroup, tile, c);
       i += count;
     }
   }
@@ -110,11 +133,14 @@ template <class Kernel, int Rows, class Accumulators>
     Kernel::template multiply_add<Rows>(
         acc, [&](int r) { return words[r]; }, tile.panel + (run.weight + whole) * Kernel::kNr);
   }
+  const std::int8_t* next = tile.next;
   for (std::int64_t q = 0; q < tile.args.run_count; ++q) {
     const std::int8_t* w = tile.panel + tile.args.runs[q].weight * Kernel::kNr;
     std::int64_t at = tile.args.runs[q].source;
     const std::int64_t end = at + tile.args.runs[q].count / 4 * 4;
-    for (; at < end; at += 4, w += 4 * Kernel::kNr) {
+    for (; at < end; at += 4, w += 4 * Kernel::kNr, next += tile.next_step) {
+      __builtin_prefetch(next, 0, 2);  // into L2
+      if (Kernel::kNr >= 64) __builtin_prefetch(next + 64, 0, 2);
       Kernel::template multiply_add<Rows>(
           acc, [&](int r) { return load_4(anchors[r] + at); }, w);
     }
