@@ -9,6 +9,8 @@ namespace octet {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
+// Of a value in the arena so many bytes more may be read (GemmArgs::tails_readable).
+constexpr std::uint64_t kReadBehind = 3;
 
 std::size_t round_up(std::size_t size) {
   return checked_add(size, kAlignment - 1, "arena size") / kAlignment * kAlignment;
@@ -92,7 +94,8 @@ Plan make_plan(const ir::Graph& graph, const Fusion& fusion, std::int64_t max_ba
                                             static_cast<std::uint64_t>(max_batch), "arena size");
     if (keep_values) alive[i] = {0, end, 0};
     ids.push_back(id);
-    intervals.push_back({alive[i].first, alive[i].last, bytes});
+    intervals.push_back(
+        {alive[i].first, alive[i].last, checked_add(bytes, kReadBehind, "arena size")});
   }
   const Placement placement = place(intervals);
   plan.offsets.assign(graph.values.size(), Plan::kNowhere);

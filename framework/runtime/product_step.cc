@@ -97,7 +97,7 @@ class ProductStep final : public Step {
       const Part part{cut, first, last};
       const std::int64_t from = memory.batch * group / cut.groups;
       const std::int64_t to = memory.batch * (group + 1) / cut.groups;
-      Source x{memory.codes(input_) + from * input_size_};
+      Source x{memory.codes(input_) + from * input_size_, nullptr, memory.in_arena(input_)};
       if (weights_.taps.copied) x = copy(x.codes, scratch + kernel_scratch_bytes_);
       run_images(memory, x, from, to - from, part, scratch);
       begin += last - first;
@@ -119,6 +119,7 @@ class ProductStep final : public Step {
   struct Source {
     const std::uint8_t* codes;
     const std::int16_t* wide = nullptr;
+    bool more_behind = false;  // some bytes, of no matter what value
   };
 
   // Behind the copy are as many zeros as may be read behind its last run.
@@ -129,7 +130,7 @@ class ProductStep final : public Step {
       auto* codes = reinterpret_cast<std::uint8_t*>(to);
       copy_with_border(taps.shape, taps.border, image, input_zero_point_, codes);
       std::fill_n(codes + size, kernel_.kr, std::uint8_t{0});
-      return {codes};
+      return {codes, nullptr, true};
     }
     auto* wide = reinterpret_cast<std::int16_t*>(to);
     copy_with_border(taps.shape, taps.border, image, input_zero_point_, wide);
@@ -229,6 +230,7 @@ class ProductStep final : public Step {
           args.m = count * group_;
           args.a = x.codes == nullptr ? nullptr : x.codes + block.a + g * channels;
           args.wide_a = x.wide;
+          args.tails_readable = x.more_behind;
           args.a_rows = block.a_rows;
           args.c_rows = block.c_rows;
           args.scratch = scratch;

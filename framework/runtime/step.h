@@ -24,6 +24,7 @@ struct Memory {
     const ir::ValueId from = root[static_cast<std::size_t>(id)];
     return from == input_id ? input : places[static_cast<std::size_t>(from)];
   }
+  bool in_arena(ir::ValueId id) const { return root[static_cast<std::size_t>(id)] != input_id; }
   const std::uint8_t* codes(ir::ValueId id) const {
     return reinterpret_cast<const std::uint8_t*>(read(id));
   }

@@ -53,9 +53,9 @@ struct TapRun {
 
 // m rows that have one list of runs in common. The activations of row i are
 // a[a_rows[i] + run.source + (0 .. run.count)], and no other byte is read (a run may end at the end
-// of a page). Row i of c is c[c_rows[i] + (0 .. n)]; nothing else is written. a and c do not
-// overlap; the residual's codes may be c. m, n >= 1. With pooling c_rows and c have m /
-// rows_of(pool) rows.
+// of a page) but with `tails_readable`. Row i of c is c[c_rows[i] + (0 .. n)]; nothing else is
+// written. a and c do not overlap; the residual's codes may be c. m, n >= 1. With pooling c_rows
+// and c have m / rows_of(pool) rows.
 struct GemmArgs {
   std::int64_t m = 0, n = 0;
   Pool pool = Pool::kNone;  // m is a multiple of its rows; then there is no residual
@@ -64,6 +64,8 @@ struct GemmArgs {
   // and sources count them, and one more behind a run may be read.
   const std::int16_t* wide_a = nullptr;
   const std::ptrdiff_t* a_rows = nullptr;
+  bool tails_readable =
+      false;  // up to three bytes behind each run may be read: their weights are 0
   const TapRun* runs = nullptr;
   std::int64_t run_count = 0;      // 0: the accumulators are the bias
   const void* packed_w = nullptr;  // from pack_weights, aligned to 64 bytes

@@ -3,8 +3,8 @@
 #include "kernels/u8s8/epilogue_avx512.h"
 
 // 6 x 64 tile: zmm0-23 accumulators (4 per row), 4 registers of weights [16 columns][4 k], one of
-// broadcast activations; where a panel has at most 32 or 16 columns, 12 rows of 2 or 1. vpdpbusd
-// adds four u8 x s8 products to an int32 without saturation.
+// broadcast activations; where a panel has at most 32 or 16 columns, 8 rows of 2 or 12 of 1.
+// vpdpbusd adds four u8 x s8 products to an int32 without saturation.
 
 // Pins an accumulator to a register (gemm_tiles.h).
 #ifndef OCTET_PIN  // the tests' emulation has nothing to pin
@@ -18,7 +18,7 @@ namespace {
 template <int Vectors>
 struct Kernel {
   static constexpr int kVectors = Vectors;
-  static constexpr std::int64_t kMr = kVectors == 4 ? 6 : 12, kNr = 64;
+  static constexpr std::int64_t kMr = kVectors == 4 ? 6 : kVectors == 2 ? 8 : 12, kNr = 64;
 
   // Four activations of each row, a(r) being row r's.
   template <int Rows, class A>

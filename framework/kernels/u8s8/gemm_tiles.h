@@ -122,8 +122,10 @@ template <class Kernel, int Rows, class Accumulators>
 #pragma GCC unroll 12
   for (int r = 0; r < Rows; ++r) anchors[r] = tile.a(r);
   // Runs' last activations, fewer than four, come first: between the loops GCC would spill. Their
-  // words go through memory, because moving them between registers takes more of those.
-  for (std::int64_t q = 0; q < tile.args.run_count; ++q) {
+  // words go through memory, because moving them between registers takes more of those. Where a
+  // whole word may be read they are no exception.
+  const std::int64_t more = tile.args.tails_readable ? 3 : 0;
+  for (std::int64_t q = 0; more == 0 && q < tile.args.run_count; ++q) {
     const TapRun& run = tile.args.runs[q];
     const std::int64_t tail = run.count % 4, whole = run.count - tail;
     if (tail == 0) continue;
@@ -133,14 +135,19 @@ template <class Kernel, int Rows, class Accumulators>
     Kernel::template multiply_add<Rows>(
         acc, [&](int r) { return words[r]; }, tile.panel + (run.weight + whole) * Kernel::kNr);
   }
-  const std::int8_t* next = tile.next;
+  // Taller tiles have an address in every register already.
+  constexpr bool kFetch = Kernel::kMr <= 6;
+  [[maybe_unused]] const std::int8_t* next = tile.next;
   for (std::int64_t q = 0; q < tile.args.run_count; ++q) {
     const std::int8_t* w = tile.panel + tile.args.runs[q].weight * Kernel::kNr;
     std::int64_t at = tile.args.runs[q].source;
-    const std::int64_t end = at + tile.args.runs[q].count / 4 * 4;
-    for (; at < end; at += 4, w += 4 * Kernel::kNr, next += tile.next_step) {
-      __builtin_prefetch(next, 0, 2);  // into L2
-      if (Kernel::kNr >= 64) __builtin_prefetch(next + 64, 0, 2);
+    const std::int64_t end = at + (tile.args.runs[q].count + more) / 4 * 4;
+    for (; at < end; at += 4, w += 4 * Kernel::kNr) {
+      if constexpr (kFetch) {
+        __builtin_prefetch(next, 0, 2);  // into L2
+        if (Kernel::kNr >= 64) __builtin_prefetch(next + 64, 0, 2);
+        next += tile.next_step;
+      }
       Kernel::template multiply_add<Rows>(
           acc, [&](int r) { return load_4(anchors[r] + at); }, w);
     }

@@ -136,6 +136,20 @@ std::string run(const GemmKernel& kernel, const Problem& p, const std::uint8_t* 
     if (!pooled.empty()) return pooled;
   }
 
+  {  // the same rows with bytes behind the last run, and with weights to fetch beside the products
+    std::vector<std::uint8_t> more(static_cast<std::size_t>((p.m - 1) * a_stride + p.row_bytes()));
+    for (const std::ptrdiff_t row : a_rows) std::copy_n(a + row, p.row_bytes(), more.begin() + row);
+    more.insert(more.end(), {255, 1, 254});
+    GemmArgs more_args = args;
+    more_args.a = more.data();
+    more_args.tails_readable = true;
+    more_args.next_w = packed.data();
+    std::copy(before_32.begin(), before_32.end(), c32.begin());
+    kernel.gemm_s32(more_args, c32.data());
+    const std::string s32_more = difference<std::int32_t>(p, c32, before_32, acc);
+    if (!s32_more.empty()) return "tails readable, s32 " + s32_more + " in " + describe(kernel, p);
+  }
+
   if (kernel.copied_bytes == 2) {  // the same rows, widened already
     std::vector<std::int16_t> wide(
         static_cast<std::size_t>((p.m - 1) * a_stride + p.row_bytes() + 1));
