@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <vector>
 
@@ -54,6 +55,18 @@ TEST_CASE("parallel_for runs every item once, for any number of threads") {
   }
   set_num_threads(1);
   CHECK_THROWS_AS(set_num_threads(0), UsageError);
+}
+
+TEST_CASE("parallel_for: a thread that comes late finds its share done by the others") {
+  for (const int threads : {1, 2, 5}) {
+    for (const std::int64_t count : {1, 2, 33, 1000}) {
+      SharedItems items(count, threads);
+      std::vector<int> calls(static_cast<std::size_t>(count));
+      items.take(threads - 1, [&](std::int64_t i) { ++calls[static_cast<std::size_t>(i)]; });
+      CHECK(std::count(calls.begin(), calls.end(), 1) == count);
+      items.take(0, [&](std::int64_t) { FAIL("an item was given twice"); });
+    }
+  }
 }
 
 TEST_CASE("isa: names map back, scalar is always there, inclusion is not a line") {
