@@ -38,6 +38,8 @@ class ConvStep : public Step {
     if (std::get<FloatConv2d>(node.form).shortcut) shortcut_ = node.inputs[1];
   }
 
+  std::int64_t products() const noexcept override { return y_floats() * s_.taps(); }
+
  protected:
   // Where the images [image, ...) of a run are.
   struct Images {

@@ -84,7 +84,7 @@ struct FloatExecutor::Impl {
         options(asked),
         runner(lower_all(*model), ends_of(*model),
                [this](std::int64_t images) { return plan_of(*model, images); },
-               {options.max_batch, options.threads}) {}
+               {options.max_batch, options.threads, options.least_products}) {}
 };
 
 FloatExecutor::FloatExecutor(std::shared_ptr<const FloatModel> model, Options options) {

@@ -6,6 +6,7 @@
 
 #include "base/cpu.h"
 #include "nn/module.h"
+#include "runtime/least_products.h"
 
 namespace octet {
 
@@ -29,6 +30,8 @@ class FloatExecutor {
   struct Options {
     std::int64_t max_batch = 1;
     int threads = 1;
+    // A thread that would have fewer multiply-accumulates in a run than these is left out.
+    std::int64_t least_products = kLeastProducts;
   };
 
   // Throws UsageError for a max_batch below 1, or threads beyond 1 to 1024.

@@ -29,7 +29,7 @@ struct Executor::Impl {
                [this](std::int64_t images) {
                  return make_plan(model->graph, fusion, images, options.keep_values);
                },
-               {options.max_batch, options.threads, options.keep_values}) {}
+               {options.max_batch, options.threads, options.least_products, options.keep_values}) {}
 
   std::vector<std::unique_ptr<Step>> lower_all() {
     std::vector<std::unique_ptr<Step>> steps;

@@ -8,6 +8,7 @@
 
 #include "base/cpu.h"
 #include "ir/graph.h"
+#include "runtime/least_products.h"
 #include "runtime/step_time.h"
 
 namespace octet {
@@ -28,6 +29,8 @@ class Executor {
   struct Options {
     std::int64_t max_batch = 1;
     int threads = 1;
+    // A thread that would have fewer multiply-accumulates in a run than these is left out.
+    std::int64_t least_products = kLeastProducts;
     bool keep_values =
         false;  // every value keeps its own memory, so that `value` may read it after `run`
   };

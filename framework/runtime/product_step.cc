@@ -49,6 +49,7 @@ class ProductStep final : public Step {
     const ir::Value &x = graph.value(input_), &y = graph.value(node.output);
     input_zero_point_ = static_cast<std::uint8_t>(x.qparams.zero_point);
     input_size_ = x.shape.numel();
+    products_ = y.shape.numel() * weights_.taps.packed.k;
     output_size_ = graph.value(output_).shape.numel();
     logits_ = y.dtype == DType::kI32;
     epilogue_.zero_point = y.qparams.zero_point;
@@ -83,6 +84,8 @@ class ProductStep final : public Step {
     const Cut cut = cut_of(batch);
     return cut.groups * cut.parts;
   }
+
+  std::int64_t products() const noexcept override { return products_; }
 
   std::size_t scratch_bytes() const noexcept override {
     return kernel_scratch_bytes_ + copy_bytes_ + 2 * kMaxRows * sizeof(std::ptrdiff_t);
@@ -302,6 +305,7 @@ class ProductStep final : public Step {
   const std::int64_t group_;  // rows of the kernel that are one pixel of the result
   ir::ValueId input_ = -1, output_ = -1, residual_ = -1;
   std::int64_t input_size_ = 0, output_size_ = 0;  // of one image
+  std::int64_t products_ = 0;
   std::uint8_t input_zero_point_ = 0;
   bool logits_ = false;
   NextWeights next_;

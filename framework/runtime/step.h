@@ -43,6 +43,9 @@ class Step {
 
   virtual std::int64_t items(std::int64_t batch) const noexcept = 0;
 
+  // Multiply-accumulates for one image, about; 0 where there are no products.
+  virtual std::int64_t products() const noexcept { return 0; }
+
   // Memory that `run` needs, one per thread.
   virtual std::size_t scratch_bytes() const noexcept { return 0; }
 

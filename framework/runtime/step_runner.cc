@@ -63,7 +63,10 @@ StepRunner::StepRunner(std::vector<std::unique_ptr<Step>> steps, Ends ends,
   }
 
   std::size_t scratch_bytes = 0;
-  for (const auto& step : steps_) scratch_bytes = std::max(scratch_bytes, step->scratch_bytes());
+  for (const auto& step : steps_) {
+    scratch_bytes = std::max(scratch_bytes, step->scratch_bytes());
+    products_ += step->products();
+  }
   scratch_stride_ = (scratch_bytes + 63) / 64 * 64;
   scratch_ = AlignedBuffer(scratch_stride_ * threads);
 }
@@ -87,6 +90,11 @@ void StepRunner::point_to(Memory& m, const std::byte* input, std::int64_t first,
       output + static_cast<std::size_t>(first) * ends_.output_bytes;
 }
 
+int StepRunner::threads_for(std::int64_t batch) const noexcept {
+  const std::int64_t least = std::max<std::int64_t>(1, options_.least_products);
+  return static_cast<int>(std::clamp<std::int64_t>(batch * products_ / least, 1, options_.threads));
+}
+
 void StepRunner::run(const std::byte* input, std::int64_t batch, std::byte* output) noexcept {
   run_all<false>(input, batch, output);
 }
@@ -102,11 +110,12 @@ void StepRunner::run_profiled(const std::byte* input, std::int64_t batch, std::b
 template <bool kProfiled>
 void StepRunner::run_all(const std::byte* input, std::int64_t batch, std::byte* output) noexcept {
   if (batch <= most_shared_) point_to(shared_, input, 0, batch, output);
-  if (options_.threads == 1) {
+  const int threads = threads_for(batch);
+  if (threads == 1) {
     run_thread<kProfiled>(0, 1, input, batch, output);
     return;
   }
-#pragma omp parallel num_threads(options_.threads)
+#pragma omp parallel num_threads(threads)
   run_thread<kProfiled>(omp_get_thread_num(), omp_get_num_threads(), input, batch, output);
 }
 

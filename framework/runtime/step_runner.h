@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "runtime/least_products.h"
 #include "runtime/planner.h"
 #include "runtime/step.h"
 #include "runtime/step_time.h"
@@ -15,12 +16,14 @@ namespace octet {
 // Takes batches through a list of steps, integer or float ones, in one parallel region for a run.
 // The constructor plans one arena; `run` allocates nothing and throws nothing. With few images the
 // threads share every step and wait for each other after it; with enough of them each thread takes
-// its own through all steps. Used by one thread at a time.
+// its own through all steps; what is too little to share is computed by the calling thread alone.
+// Used by one thread at a time.
 class StepRunner {
  public:
   struct Options {
     std::int64_t max_batch = 1;
     int threads = 1;
+    std::int64_t least_products = kLeastProducts;  // of a thread's share
     bool share_always = false;  // whatever the batch: then all values of a run are in `shared()`
   };
   // The values at both ends, which the caller owns; sizes are of one image.
@@ -38,7 +41,7 @@ class StepRunner {
   void run(const std::byte* input, std::int64_t batch, std::byte* output) noexcept;
 
   // As run, with the clock read around every step on every thread.
-  //   times: by thread, in the order of time; none for threads that OpenMP did not provide. Memory
+  //   times: by thread, in the order of time; none for threads that did not take part. Memory
   //   is allocated for them, less often when the vectors of an earlier run are passed again.
   void run_profiled(const std::byte* input, std::int64_t batch, std::byte* output,
                     std::vector<std::vector<StepTime>>& times) noexcept;
@@ -49,6 +52,7 @@ class StepRunner {
   std::size_t arena_bytes() const { return arena_.size_bytes(); }
 
  private:
+  int threads_for(std::int64_t batch) const noexcept;
   Memory memory_of(const Plan& plan, std::size_t first_byte);
   void point_to(Memory& m, const std::byte* input, std::int64_t first, std::int64_t count,
                 std::byte* output) const noexcept;
@@ -67,6 +71,7 @@ class StepRunner {
   Ends ends_;
   Options options_;
   Memory shared_;                 // where all threads share the steps of up to most_shared_ images
+  std::int64_t products_ = 0;     // of one image, in all steps
   std::int64_t most_shared_ = 0;  // 0: they never do
   std::int64_t pass_ = 0;         // images at a time where each thread has its own, 0: it never has
   std::vector<Memory> own_;       // by thread

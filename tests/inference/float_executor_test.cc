@@ -25,8 +25,9 @@ std::vector<float> random_images(std::int64_t images, const Shape& image) {
 std::vector<float> infer(const std::shared_ptr<const FloatModel>& model, const Shape& image,
                          const std::vector<float>& images, std::int64_t batch, int threads,
                          std::int64_t max_batch = 0) {
-  FloatExecutor executor(model,
-                         {.max_batch = max_batch == 0 ? batch : max_batch, .threads = threads});
+  FloatExecutor executor(
+      model,
+      {.max_batch = max_batch == 0 ? batch : max_batch, .threads = threads, .least_products = 0});
   const auto size = static_cast<std::size_t>(executor.output_shape().numel() * batch);
   std::vector<float> result(size, std::nanf(""));
   executor.run({images.data(), static_cast<std::size_t>(batch * image.numel())}, batch, result);
@@ -176,7 +177,7 @@ TEST_SUITE("inference") {
     std::vector<float> result(batch * 5);
     for (const int threads : {1, 3}) {
       FloatExecutor executor(pack_float_model(model, testing::kImage, process_isa()),
-                             {.max_batch = batch, .threads = threads});
+                             {.max_batch = batch, .threads = threads, .least_products = 0});
       const long before = g_allocations;
       executor.run(images, batch, result);
       executor.run({images.data(), static_cast<std::size_t>(testing::kImage.numel())}, 1,

@@ -14,7 +14,8 @@ TEST_SUITE("runtime") {
       for (const Isa isa : supported_isas()) {
         for (const int threads : {1, 3}) {
           const std::int64_t batch = 5;
-          Executor executor(pack_model(graph, isa), {.max_batch = batch, .threads = threads});
+          Executor executor(pack_model(graph, isa),
+                            {.max_batch = batch, .threads = threads, .least_products = 0});
           const std::vector<std::uint8_t> images(
               static_cast<std::size_t>(batch * graph.value(graph.input).shape.numel()), 7);
           std::vector<std::int32_t> logits(

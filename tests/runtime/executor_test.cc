@@ -64,8 +64,10 @@ void check_all_ways(const Graph& graph, const std::vector<T>& images, std::int64
     const auto model = pack_model(graph, isa);
     for (const int threads : {1, 2, 3, 4}) {
       CAPTURE(threads);
-      Executor kept(model, {.max_batch = max_batch, .threads = threads, .keep_values = true});
-      Executor executor(model, {.max_batch = max_batch, .threads = threads});
+      Executor kept(
+          model,
+          {.max_batch = max_batch, .threads = threads, .least_products = 0, .keep_values = true});
+      Executor executor(model, {.max_batch = max_batch, .threads = threads, .least_products = 0});
       for (const std::int64_t batch : batches) {
         CAPTURE(batch);
         const std::vector<T> input = slice(images, 0, batch * size);
@@ -318,7 +320,8 @@ TEST_CASE("executor: several share one model, moved ones go on") {
   GraphBuilder b(6);
   const std::vector<std::uint8_t> images = b.codes(2 * 105);
   const auto model = pack_model(graph, default_isa());
-  Executor first(model, {.max_batch = 2}), second(model, {.max_batch = 2, .threads = 2});
+  Executor first(model, {.max_batch = 2}),
+      second(model, {.max_batch = 2, .threads = 2, .least_products = 0});
   Executor moved = std::move(first);
   std::vector<std::int32_t> a(6), c(6);
   moved.run(images, 2, a);

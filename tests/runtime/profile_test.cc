@@ -14,7 +14,8 @@ TEST_SUITE("runtime") {
     const ir::Graph graph = testing::small_graph();
     const std::vector<std::uint8_t> images = testing::GraphBuilder(5).codes(3 * 105);
     for (const int threads : {1, 2, 3}) {
-      Executor executor(pack_model(graph, Isa::kScalar), {.max_batch = 3, .threads = threads});
+      Executor executor(pack_model(graph, Isa::kScalar),
+                        {.max_batch = 3, .threads = threads, .least_products = 0});
       std::vector<std::int32_t> expected(9), logits(9, -1);
       executor.run(images, 3, expected);
       std::vector<std::vector<Executor::StepTime>> times;
@@ -35,6 +36,20 @@ TEST_SUITE("runtime") {
         CHECK(seen.size() == executor.steps().size());
         CHECK(*seen.rbegin() == executor.steps().size() - 1);
       }
+    }
+  }
+
+  TEST_CASE("executor: a second thread takes part from two million products on") {
+    const ir::Graph graph = testing::lenet_graph();  // 416,520 products an image
+    Executor executor(pack_model(graph, Isa::kScalar), {.max_batch = 5, .threads = 2});
+    for (const std::int64_t batch : {1, 4, 5}) {
+      const std::vector<std::uint8_t> images =
+          testing::GraphBuilder(5).codes(static_cast<std::size_t>(batch) * 28 * 28);
+      std::vector<std::int32_t> logits(static_cast<std::size_t>(batch) * 10);
+      std::vector<std::vector<Executor::StepTime>> times;
+      executor.run_profiled(std::as_bytes(std::span(images)), batch, logits, times);
+      CHECK(times[0].empty() == false);
+      CHECK(times[1].empty() == (batch < 5));
     }
   }
 
