@@ -39,7 +39,8 @@ step_qemu() { compile arm64 && run_tests arm64 && .ci/same_logits.sh; }
 # What AVX-512 and AVX-VNNI compute, on a CPU without them: what depends on the kernels only.
 step_emulated() {
   cmake --preset emulated &&
-    cmake --build --preset emulated --target test_kernels_u8s8 test_kernels_f32 test_runtime &&
+    cmake --build --preset emulated --target test_kernels_u8s8 test_kernels_f32 test_kernels_bf16 \
+      test_runtime &&
     run_tests emulated kernel && build/emulated/bin/test_runtime
 }
 step_slow() { ctest --test-dir build/release --timeout 1200 -L '^slow$'; }  # there may be none

@@ -67,7 +67,12 @@ bool detect(Isa isa) {
   return false;
 }
 
-bool detect_avx512_bf16() { return detect(Isa::kAvx512Vnni) && bit(cpuid(7, 1).eax, 5); }
+bool detect_avx512_bf16() {
+#if defined(OCTET_EMULATE_AVX512)
+  return detect(Isa::kAvx512Vnni);
+#endif
+  return detect(Isa::kAvx512Vnni) && bit(cpuid(7, 1).eax, 5);
+}
 #elif defined(__aarch64__)
 bool detect(Isa isa) {
   if (isa == Isa::kNeonDot) return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;

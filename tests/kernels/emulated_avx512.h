@@ -11,6 +11,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "kernels/bf16/bf16.h"
+
 #define OCTET_PIN(vector)  // there is no register for it
 
 // What SIMDe 0.7.4 lacks. Masked lanes are neither read nor written: tests look at that.
@@ -85,6 +87,27 @@ inline __m512 odd_lanes(__m512 others, std::uint16_t mask, __m512 a) {
   return bits<__m512>(to);
 }
 
+// SIMDe's own rounds otherwise.
+template <class Register, class Pairs>
+inline Register bf16_dots(Register acc, Pairs a, Pairs b) {
+  constexpr int kLanes = sizeof(Register) / sizeof(float);
+  auto sums = bits<Lane<float, kLanes>>(acc);
+  const auto pairs_a = bits<Lane<float, kLanes>>(a), pairs_b = bits<Lane<float, kLanes>>(b);
+  for (int i = 0; i < kLanes; ++i) {
+    sums.of[i] = kernels::bf16_dot(sums.of[i], pairs_a.of[i], pairs_b.of[i]);
+  }
+  return bits<Register>(sums);
+}
+inline __m512i to_bf16(__m512 high, __m512 low) {
+  const auto first = bits<Lane<float, 16>>(low), second = bits<Lane<float, 16>>(high);
+  Lane<std::uint16_t, 32> words;
+  for (int i = 0; i < 16; ++i) {
+    words.of[i] = kernels::to_bf16(first.of[i]);
+    words.of[16 + i] = kernels::to_bf16(second.of[i]);
+  }
+  return bits<__m512i>(words);
+}
+
 inline std::uint8_t equal_lanes(__m256i a, __m256i b) {
   return static_cast<std::uint8_t>(
       _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b))));
@@ -112,3 +135,9 @@ inline std::uint8_t equal_lanes(__m256i a, __m256i b) {
 #define _mm512_stream_ps simde_mm512_storeu_ps
 #define _mm256_cmpeq_epi32_mask octet::emulated::equal_lanes
 #define _mm256_dpbusd_avx_epi32 simde_mm256_dpbusd_epi32
+#undef _mm256_dpbf16_ps
+#undef _mm512_dpbf16_ps
+#undef _mm512_cvtne2ps_pbh
+#define _mm256_dpbf16_ps octet::emulated::bf16_dots<__m256>
+#define _mm512_dpbf16_ps octet::emulated::bf16_dots<__m512>
+#define _mm512_cvtne2ps_pbh octet::emulated::to_bf16

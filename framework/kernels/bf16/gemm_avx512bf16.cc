@@ -4,47 +4,28 @@
 #include "kernels/f32/gemm_tile.h"
 #include "kernels/f32/vector_avx512.h"
 
-// The instructions of AVX-512 BF16. Tests compile this file once more with the functions below in
-// AVX2's words, so that the rest of it is tested on CPUs without them.
-#ifndef OCTET_BF16_IN_OTHER_WORDS
-namespace octet::kernels {
-namespace {
-
-inline __m512 bf16_dot_512(__m512 acc, __m512 a, __m512 b) {
-  return _mm512_dpbf16_ps(acc, (__m512bh)a, (__m512bh)b);
-}
-inline __m256 bf16_dot_256(__m256 acc, __m256 a, __m256 b) {
-  return _mm256_dpbf16_ps(acc, (__m256bh)a, (__m256bh)b);
-}
-// The bfloat16 of `low`, and after them those of `high`.
-inline __m512i to_bf16_512(__m512 low, __m512 high) {
-  return (__m512i)_mm512_cvtne2ps_pbh(high, low);
-}
-
-}  // namespace
-}  // namespace octet::kernels
-#endif
-
 namespace octet::kernels {
 namespace {
 
 struct Vector8 : EightLanes {
   using Narrow = Vector8;
-  static Reg fma(Reg a, Reg b, Reg c) { return bf16_dot_256(c, a, b); }
+  static Reg fma(Reg a, Reg b, Reg c) { return _mm256_dpbf16_ps(c, (__m256bh)a, (__m256bh)b); }
 };
 
 struct Vector16 : SixteenLanes {
   using Narrow = Vector8;
-  static Reg fma(Reg a, Reg b, Reg c) { return bf16_dot_512(c, a, b); }
+  static Reg fma(Reg a, Reg b, Reg c) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); }
 
+  // The bfloat16 of `low`, and after them those of `high`.
+  static __m512i to_bf16(Reg low, Reg high) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
   static Reg pair(Reg even, Reg odd) {
     alignas(64) static constexpr std::int16_t kTurns[32] = {
         0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
         8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
     const __m512i turns = _mm512_loadu_si512(kTurns);
-    return _mm512_castsi512_ps(_mm512_permutexvar_epi16(turns, to_bf16_512(even, odd)));
+    return _mm512_castsi512_ps(_mm512_permutexvar_epi16(turns, to_bf16(even, odd)));
   }
-  static Reg pair_adjacent(Reg a, Reg b) { return _mm512_castsi512_ps(to_bf16_512(a, b)); }
+  static Reg pair_adjacent(Reg a, Reg b) { return _mm512_castsi512_ps(to_bf16(a, b)); }
 };
 
 }  // namespace
