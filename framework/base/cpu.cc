@@ -67,6 +67,8 @@ bool detect(Isa isa) {
   return false;
 }
 
+bool detect_sha() { return bit(cpuid(1, 0).ecx, 19) && bit(cpuid(7, 0).ebx, 29); }  // with SSE4.1
+
 bool detect_avx512_bf16() {
 #if defined(OCTET_EMULATE_AVX512)
   return detect(Isa::kAvx512Vnni);
@@ -79,10 +81,12 @@ bool detect(Isa isa) {
   return isa == Isa::kScalar;
 }
 
+bool detect_sha() { return false; }
 bool detect_avx512_bf16() { return false; }
 #else
 bool detect(Isa isa) { return isa == Isa::kScalar; }
 
+bool detect_sha() { return false; }
 bool detect_avx512_bf16() { return false; }
 #endif
 
@@ -119,6 +123,11 @@ bool cpu_supports(Isa isa) {
       detect(Isa::kScalar), detect(Isa::kAvx2), detect(Isa::kAvxVnni), detect(Isa::kAvx512Vnni),
       detect(Isa::kNeonDot)};
   return supported[static_cast<std::size_t>(isa)];
+}
+
+bool cpu_has_sha() {
+  static const bool has = detect_sha();
+  return has;
 }
 
 bool cpu_has_avx512_bf16() {

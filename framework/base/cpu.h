@@ -25,6 +25,9 @@ bool cpu_supports(Isa isa);
 // it decides neither integer nor float32 kernels.
 bool cpu_has_avx512_bf16();
 
+// The SHA extensions of x86 (file/sha256_blocks.h): no instruction set of kernels.
+bool cpu_has_sha();
+
 // All that this CPU can run, scalar first.
 std::vector<Isa> supported_isas();
 

@@ -4,18 +4,11 @@
 #include <bit>
 #include <cstring>
 
+#include "base/cpu.h"
+#include "file/sha256_blocks.h"
+
 namespace octet {
 namespace {
-
-constexpr std::array<std::uint32_t, 64> kRound = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
 constexpr std::size_t kBlock = 64;
 
@@ -25,7 +18,7 @@ std::uint32_t load_big_endian(const std::byte* bytes) {
   return std::endian::native == std::endian::little ? __builtin_bswap32(word) : word;
 }
 
-void compress(std::array<std::uint32_t, 8>& state, const std::byte* block) {
+void compress(std::uint32_t* state, const std::byte* block) {
   std::array<std::uint32_t, 64> w;
   for (std::size_t t = 0; t < 16; ++t) w[t] = load_big_endian(block + 4 * t);
   for (std::size_t t = 16; t < 64; ++t) {
@@ -35,10 +28,11 @@ void compress(std::array<std::uint32_t, 8>& state, const std::byte* block) {
     w[t] = w[t - 16] + s0 + w[t - 7] + s1;
   }
 
-  auto [a, b, c, d, e, f, g, h] = state;
+  std::uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+  std::uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
   for (std::size_t t = 0; t < 64; ++t) {
     const std::uint32_t sum1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
-    const std::uint32_t t1 = h + sum1 + ((e & f) ^ (~e & g)) + kRound[t] + w[t];
+    const std::uint32_t t1 = h + sum1 + ((e & f) ^ (~e & g)) + kSha256Rounds[t] + w[t];
     const std::uint32_t sum0 = std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22);
     const std::uint32_t t2 = sum0 + ((a & b) ^ (a & c) ^ (b & c));
     h = g, g = f, f = e, e = d + t1;
@@ -48,7 +42,26 @@ void compress(std::array<std::uint32_t, 8>& state, const std::byte* block) {
   for (std::size_t i = 0; i < sum.size(); ++i) state[i] += sum[i];
 }
 
+using Blocks = void (*)(std::uint32_t*, const std::byte*, std::size_t);
+
+Blocks fastest_blocks() {
+#if defined(__x86_64__)
+  if (cpu_has_sha()) return sha256_blocks_sha;
+#endif
+  return sha256_blocks_portable;
+}
+
+// The same digest whichever it is, so OCTET_ISA has no say in it.
+void add_blocks(std::array<std::uint32_t, 8>& state, const std::byte* blocks, std::size_t count) {
+  static const Blocks blocks_of_this_cpu = fastest_blocks();
+  blocks_of_this_cpu(state.data(), blocks, count);
+}
+
 }  // namespace
+
+void sha256_blocks_portable(std::uint32_t* state, const std::byte* blocks, std::size_t count) {
+  for (; count > 0; --count, blocks += kBlock) compress(state, blocks);
+}
 
 Sha256& Sha256::update(std::span<const std::byte> bytes) {
   const std::size_t held = size_ % kBlock;
@@ -58,9 +71,11 @@ Sha256& Sha256::update(std::span<const std::byte> bytes) {
     std::copy_n(bytes.data(), taken, block_.data() + held);
     bytes = bytes.subspan(taken);
     if (held + taken < kBlock) return *this;
-    compress(state_, block_.data());
+    add_blocks(state_, block_.data(), 1);
   }
-  for (; bytes.size() >= kBlock; bytes = bytes.subspan(kBlock)) compress(state_, bytes.data());
+  const std::size_t whole = bytes.size() / kBlock;
+  add_blocks(state_, bytes.data(), whole);
+  bytes = bytes.subspan(whole * kBlock);
   std::copy_n(bytes.data(), bytes.size(), block_.data());
   return *this;
 }

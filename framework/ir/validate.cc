@@ -10,6 +10,7 @@
 #include "ir/graph.h"
 #include "ir/infer_shape.h"
 #include "ir/op_names.h"
+#include "ir/weight_sums.h"
 
 namespace octet::ir {
 namespace {
@@ -273,8 +274,8 @@ class Validator {
   static void check_accumulator(const Node& node, std::span<const std::int8_t> weights,
                                 std::int64_t bias, std::int64_t zero_point,
                                 const std::string& where) {
-    std::int64_t positive = 0, negative = 0;
-    for (const std::int64_t w : weights) (w > 0 ? positive : negative) += std::abs(w);
+    const auto [sum, magnitude] = weight_sums(weights);
+    const std::int64_t positive = (magnitude + sum) / 2, negative = (magnitude - sum) / 2;
     const std::int64_t folded = bias - zero_point * (positive - negative);
     const std::int64_t largest = std::max(positive, negative) * 255 + std::abs(folded);
     check(node, largest <= kMaxAccumulator, "could overflow its int32 accumulator in ", where,

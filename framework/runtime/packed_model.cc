@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "file/checked.h"
+#include "ir/weight_sums.h"
 #include "runtime/executor.h"
 
 namespace octet {
@@ -18,18 +19,25 @@ ConvShape conv_shape(const ir::Graph& graph, const ir::Node& node, const Shape& 
   return {x[0], x[1], x[2], weight[1], weight[2], op->stride, op->padding, op->groups, y[0], y[1]};
 }
 
+// One channel's sum of weights for each tap; weights: [kernel_h * kernel_w, channels]
+std::vector<std::int32_t> tap_sums(std::span<const std::int8_t> weights, const ConvShape& shape) {
+  std::vector<std::int32_t> sums(static_cast<std::size_t>(shape.kernel_h * shape.kernel_w));
+  const std::size_t channels = weights.size() / sums.size();
+  for (std::int32_t& sum : sums) {
+    sum = static_cast<std::int32_t>(ir::weight_sums(weights.first(channels)).sum);
+    weights = weights.subspan(channels);
+  }
+  return sums;
+}
+
 // eq. (7): the bias of one channel for the pixels of a class, with what each of their taps adds for
 // its zero point folded in. Modulo 2^32, as the sums are (gemm.h).
-//   weights: [kernel_h, kernel_w, channels]
 std::int32_t folded_bias(std::int32_t bias, std::int32_t zero_point, const TapLists::Class& c,
-                         const ConvShape& shape, std::span<const std::int8_t> weights) {
-  const std::int64_t channels =
-      static_cast<std::int64_t>(weights.size()) / (shape.kernel_h * shape.kernel_w);
+                         const ConvShape& shape, std::span<const std::int32_t> sums) {
   std::int64_t sum = 0;
   for (std::int64_t row = c.rows.tap; row < c.rows.tap + c.rows.count; ++row) {
-    const std::int64_t first = (row * shape.kernel_w + c.columns.tap) * channels;
-    for (std::int64_t i = first; i < first + c.columns.count * channels; ++i) {
-      sum += weights[static_cast<std::size_t>(i)];
+    for (std::int64_t column = c.columns.tap; column < c.columns.tap + c.columns.count; ++column) {
+      sum += sums[static_cast<std::size_t>(row * shape.kernel_w + column)];
     }
   }
   return static_cast<std::int32_t>(static_cast<std::uint32_t>(bias - zero_point * sum));
@@ -111,10 +119,10 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node, const kernels::
       out[all] = shift[c];
       p.all_shifts_zero = p.all_shifts_zero && shift[c] == 0;
       p.small_multipliers = p.small_multipliers && multiplier[c] < 1 << 30;
+      const std::vector<std::int32_t> sums = tap_sums(elements.subspan(c * taps, taps), shape);
       for (const TapLists::Class& pixels : p.taps.classes) {
         out += all;
-        out[all] =
-            folded_bias(bias[c], zero_point, pixels, shape, elements.subspan(c * taps, taps));
+        out[all] = folded_bias(bias[c], zero_point, pixels, shape, sums);
         if (folded) out[all + 8] = out[all];
       }
     }

@@ -2,8 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
+
+#include "base/cpu.h"
+#include "base/rng.h"
+#include "file/sha256_blocks.h"
 
 namespace octet {
 namespace {
@@ -24,6 +29,26 @@ TEST_CASE("sha256: published known answers") {
   CHECK(sha256_hex(bytes_of(std::string(1000000, 'a'))) ==
         "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
+
+#if defined(__x86_64__)
+TEST_CASE("sha256: the SHA extensions compute what the plain code does") {
+  if (!cpu_has_sha()) {
+    MESSAGE("skipped: this CPU has no SHA extensions");
+    return;
+  }
+  std::vector<std::byte> blocks(9 * 64);
+  Rng rng(5, RngPurpose::kTest);
+  for (std::byte& byte : blocks) byte = static_cast<std::byte>(rng.next());
+  for (std::size_t count = 0; count <= 9; ++count) {
+    std::uint32_t plain[8], fast[8];
+    for (std::uint32_t& word : plain) word = static_cast<std::uint32_t>(rng.next());
+    std::copy_n(plain, 8, fast);
+    sha256_blocks_portable(plain, blocks.data(), count);
+    sha256_blocks_sha(fast, blocks.data(), count);
+    CHECK(std::equal(plain, plain + 8, fast));
+  }
+}
+#endif
 
 TEST_CASE("sha256: any split of the stream gives the same digest, at every padding length") {
   std::string text;

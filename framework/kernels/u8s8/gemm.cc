@@ -1,6 +1,7 @@
 #include "kernels/u8s8/gemm.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/error.h"
 #include "kernels/u8s8/copied_rows.h"
@@ -15,6 +16,38 @@ constexpr GemmKernel kKernels[] = {
 };
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// Groups of Kr, the kernel's kr. Eight weights of a channel are read at once where there are as
+// many, and become 8 / Kr groups.
+template <int Kr>
+void pack_groups(const GemmKernel& kernel, const std::int8_t* w, std::int64_t n, const PackedK& k,
+                 std::int8_t* out) {
+  const std::int64_t step = kernel.nr * Kr;  // from one group to the next
+  for (std::int64_t first = 0; first < n; first += kernel.nr) {
+    const std::int64_t channels = std::min<std::int64_t>(kernel.nr, n - first);
+    for (std::int64_t piece = 0; piece < k.k; piece += k.piece) {
+      const std::int8_t* from = w + first * k.k + piece;
+      std::int64_t at = 0;
+      for (; at + 8 <= k.piece; at += 8, out += 8 / Kr * step) {
+        for (std::int64_t j = 0; j < channels; ++j) {
+          std::int8_t eight[8];
+          std::memcpy(eight, from + j * k.k + at, 8);
+          for (int g = 0; g < 8 / Kr; ++g) std::memcpy(out + g * step + j * Kr, eight + g * Kr, Kr);
+        }
+        for (int g = 0; g < 8 / Kr; ++g) {
+          std::fill(out + g * step + channels * Kr, out + (g + 1) * step, std::int8_t{0});
+        }
+      }
+      for (; at < k.piece; at += Kr, out += step) {
+        std::fill_n(out, step, std::int8_t{0});
+        const std::int64_t here = std::min<std::int64_t>(Kr, k.piece - at);
+        for (std::int64_t j = 0; j < channels; ++j) {
+          std::copy_n(from + j * k.k + at, here, out + j * Kr);
+        }
+      }
+    }
+  }
+}
 
 }  // namespace
 
@@ -32,17 +65,15 @@ std::size_t packed_weight_bytes(const GemmKernel& kernel, std::int64_t n, const 
 
 void pack_weights(const GemmKernel& kernel, const std::int8_t* w, std::int64_t n, const PackedK& k,
                   void* packed) {
-  auto* out = static_cast<std::int8_t*>(packed);
-  for (std::int64_t first = 0; first < n; first += kernel.nr) {
-    for (std::int64_t piece = 0; piece < k.k; piece += k.piece) {
-      for (std::int64_t group = 0; group < k.piece; group += kernel.kr) {
-        for (std::int64_t j = first; j < first + kernel.nr; ++j) {
-          for (std::int64_t p = group; p < group + kernel.kr; ++p) {
-            *out++ = j < n && p < k.piece ? w[j * k.k + piece + p] : std::int8_t{0};
-          }
-        }
-      }
-    }
+  switch (kernel.kr) {
+    case 1:
+      return pack_groups<1>(kernel, w, n, k, static_cast<std::int8_t*>(packed));
+    case 2:
+      return pack_groups<2>(kernel, w, n, k, static_cast<std::int8_t*>(packed));
+    case 4:
+      return pack_groups<4>(kernel, w, n, k, static_cast<std::int8_t*>(packed));
+    default:
+      throw Error(message("no packing of weights in groups of ", kernel.kr));
   }
 }
 
