@@ -29,7 +29,7 @@ ir::Graph read_int8_graph(const RunFiles& files) {
 
 void require_run(const RunFiles& files, const std::string& form) {
   if (files.run) return;
-  throw UsageError(message(form, " needs a run folder; ", files.path, " is an integer model"));
+  throw UsageError(message(form, " needs a run folder; ", files.path, " is one model file"));
 }
 
 EvaluatedForm evaluate_form(const ModelForm& which, const FindTestData& find_test_data,
