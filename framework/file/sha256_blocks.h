@@ -4,7 +4,7 @@
 #include <cstdint>
 
 // SHA-256's compression function over whole blocks of 64 bytes. Included by a file that is compiled
-// for an instruction set: plain declarations only.
+// for an instruction set: nothing here may leave a symbol that is shared with other files.
 namespace octet {
 
 // FIPS 180-4, sec. 6.2.2, word for word.
@@ -16,8 +16,8 @@ void sha256_blocks_portable(std::uint32_t* state, const std::byte* blocks, std::
 void sha256_blocks_sha(std::uint32_t* state, const std::byte* blocks, std::size_t count);
 #endif
 
-// K of sec. 4.2.2
-inline constexpr std::uint32_t kSha256Rounds[64] = {
+// K of sec. 4.2.2; a copy of its own in each file
+constexpr std::uint32_t kSha256Rounds[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
