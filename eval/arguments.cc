@@ -13,8 +13,7 @@ cxxopts::Options make_options() {
                            "--describe alone);\nwithout it, the newest finished run in runs/.\n"
                            "With IMAGEs (PNG or JPEG files) it classifies those instead.\n");
   options.custom_help(
-      "[MODEL] [--int8 | --fp32 | --fake-quant | --verify | --describe | --profile] [OPTION...] "
-      "[IMAGE...]");
+      "[MODEL] [--int8 | --fp32 | --fake-quant | --verify | --describe] [OPTION...] [IMAGE...]");
   options.positional_help("");
   options.set_width(100);
   auto add = options.add_options();
@@ -36,8 +35,8 @@ cxxopts::Options make_options() {
       "same MODEL",
       cxxopts::value<std::string>(), "FORM");
   add("profile",
-      "where the time of --int8 goes: a table of its layers, on random images, with their share of "
-      "this CPU's peak");
+      "where the time of --int8, or of --fp32, goes: a table of its layers, on random images, with "
+      "their share of this CPU's peak");
   add("trace", "the same, and write one run as a Chrome trace (chrome://tracing, Perfetto)",
       cxxopts::value<std::string>(), "FILE");
   add("export-onnx",
@@ -78,8 +77,9 @@ void read_classify_arguments(const cxxopts::ParseResult& parsed, Arguments& a) {
   a.resize = parsed.count("resize") > 0;
   if (a.top < 1) throw UsageError(message("--top must be at least 1, got ", a.top));
   const bool files = !a.image_files.empty();
-  if (files && a.form != "int8") {
-    throw UsageError(message("image files are classified by --int8, not by --", a.form));
+  if (files && (a.form != "int8" || a.profile)) {
+    throw UsageError(
+        message("image files are classified by --int8, not by --", a.profile ? "profile" : a.form));
   }
   const auto other =
       files ? std::vector<const char*>{"data", "images", "require-top1", "compare", "compare-form"}
@@ -97,9 +97,9 @@ void check_onnx_request(const Arguments& a) {
   } else if (!a.image_files.empty() || a.compare) {
     throw UsageError(message("--export-onnx writes a model, it goes with neither image files nor ",
                              "--compare"));
-  } else if (a.form != "int8" && a.form != "fp32") {
+  } else if ((a.form != "int8" && a.form != "fp32") || a.profile) {
     throw UsageError(message("--export-onnx writes the integer model, or with --fp32 the float ",
-                             "model; --", a.form, " has no ONNX form"));
+                             "model; --", a.profile ? "profile" : a.form, " has no ONNX form"));
   }
 }
 
@@ -117,14 +117,18 @@ Arguments read_arguments(const cxxopts::ParseResult& parsed) {
     throw UsageError("choose one of --int8, --fp32, --fake-quant, --verify, --describe");
   if (parsed.count("trace") > 0) a.trace = parsed["trace"].as<std::string>();
   if (parsed.count("profile") > 0 || parsed.count("trace") > 0) {
-    if (a.form != "int8") throw UsageError(message("--profile is of --int8, not of --", a.form));
-    a.form = "profile";
+    if (a.form != "int8" && a.form != "fp32") {
+      throw UsageError(message("--profile is of --int8 or --fp32, not of --", a.form));
+    }
+    a.profile = true;
   }
   if (parsed.count("compare") + parsed.count("compare-form") > 0) {
-    if (a.form == "verify" || a.form == "describe" || a.form == "profile" ||
-        parsed.count("require-top1") > 0) {
+    const bool required = parsed.count("require-top1") > 0;
+    if (a.form == "verify" || a.form == "describe" || a.profile || required) {
       throw UsageError(message("--compare goes with --int8, --fp32 or --fake-quant, not with --",
-                               parsed.count("require-top1") > 0 ? "require-top1" : a.form));
+                               required    ? "require-top1"
+                               : a.profile ? "profile"
+                                           : a.form));
     }
     a.compare = ModelForm{.path = "", .form = a.form};
     if (parsed.count("compare") > 0) a.compare->path = parsed["compare"].as<std::string>();

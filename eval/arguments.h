@@ -18,7 +18,8 @@ struct Arguments {
   int top = 3;
   bool resize = false;
   std::string trace;          // the file that --trace names
-  std::string form = "int8";  // "int8", "fp32", "fake-quant", "verify", "describe", "profile"
+  bool profile = false;       // --profile or --trace, of form int8 or fp32
+  std::string form = "int8";  // "int8", "fp32", "fake-quant", "verify", "describe"
   bool json = false;
   Isa isa = Isa::kScalar;
   int threads = 1;

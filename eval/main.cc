@@ -106,10 +106,19 @@ int verify(const Arguments& a, const RunFiles& files, const ir::Graph& graph,
   return kMissedFigure;
 }
 
-int profile(const Arguments& a, const ir::Graph& graph) {
-  PeakWatch peak("int8", a.isa);
-  const Profile profile =
-      profile_int8(graph, {.batch = a.batch, .threads = a.threads, .isa = a.isa});
+int profile(const Arguments& a) {
+  const RunFiles files = open_run(a.path);
+  const ProfileOptions options{.batch = a.batch, .threads = a.threads, .isa = a.isa};
+  PeakWatch peak(a.form, a.isa);
+  Profile profile;
+  if (a.form == "int8") {
+    profile = profile_int8(read_int8_graph(files), options);
+  } else {
+    require_run(files, a.form);
+    const DatasetSplits data = test_data(a, files, std::nullopt);
+    profile = profile_fp32(*load_float_model(files, data), files.config->model.name,
+                           data.test->image_shape(), options);
+  }
   peak.measure_again();
   if (!a.trace.empty()) atomic_write(a.trace, to_trace(profile).dump(1) + "\n");
   std::cout << (a.json ? to_json(profile, peak.gmac_per_s()).dump(2) + "\n"
@@ -117,12 +126,12 @@ int profile(const Arguments& a, const ir::Graph& graph) {
   return 0;
 }
 
-int run(const Arguments& a) {
-  std::string path = a.path;
-  if (path.empty()) {
-    path = newest_finished_run("runs");
-    std::cerr << "octet: evaluating the newest run, " << path << "\n";
+int run(Arguments a) {
+  if (a.path.empty()) {
+    a.path = newest_finished_run("runs");
+    std::cerr << "octet: evaluating the newest run, " << a.path << "\n";
   }
+  if (a.profile) return profile(a);
   const FindTestData find_test_data = [&](const RunFiles& files,
                                           const std::optional<ir::Graph>& graph) {
     return test_data(a, files, graph);
@@ -130,16 +139,16 @@ int run(const Arguments& a) {
   const EvaluateOptions options{.batch = a.batch, .threads = a.threads, .isa = a.isa};
   if (a.compare) {
     const ComparedModels models = compare_models(
-        {path, a.form}, {a.compare->path.empty() ? path : a.compare->path, a.compare->form},
+        {a.path, a.form}, {a.compare->path.empty() ? a.path : a.compare->path, a.compare->form},
         find_test_data, options);
     std::cout << (a.json ? comparison_json(models).dump(2) + "\n" : comparison_table(models));
     return 0;
   }
   const bool is_form = a.form == "int8" || a.form == "fp32" || a.form == "fake-quant";
   if (is_form && a.image_files.empty() && a.onnx.file.empty()) {
-    return report(a, evaluate_form({path, a.form}, find_test_data, options).measurement);
+    return report(a, evaluate_form({a.path, a.form}, find_test_data, options).measurement);
   }
-  const RunFiles files = open_run(path);
+  const RunFiles files = open_run(a.path);
   if (a.form == "fp32") {
     require_run(files, a.form);
     export_float_onnx(files, test_data(a, files, std::nullopt), a.onnx);
@@ -150,7 +159,6 @@ int run(const Arguments& a) {
     std::cout << ir::to_text(graph);
     return 0;
   }
-  if (a.form == "profile") return profile(a, graph);
   if (a.form == "verify") {
     require_run(files, a.form);
     return verify(a, files, graph, test_data(a, files, graph));

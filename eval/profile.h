@@ -7,9 +7,12 @@
 
 #include "base/cpu.h"
 #include "ir/graph.h"
-#include "runtime/executor.h"
+#include "nn/module.h"
+#include "runtime/step_time.h"
 
 namespace octet {
+
+using StepTimes = std::vector<std::vector<StepTime>>;  // by thread
 
 struct ProfileOptions {
   std::int64_t batch = 64;
@@ -18,10 +21,10 @@ struct ProfileOptions {
   double seconds = 1.0;  // how long to measure, after a warm-up; at least 5 runs, at most 1000
 };
 
-// One step of the executor: a node, or several that run in one.
+// One step of an executor: a node, or several that run in one.
 struct ProfiledStep {
   std::string name;       // "conv1", "layer1.0.conv3 + layer1.0.add"
-  std::string op;         // "QConv2d", "QConv2d + QAdd"
+  std::string op;         // "QConv2d", "QConv2d + QAdd", "Conv2d"
   std::string shape;      // "28x28x1 -> 28x28x6, 5x5"
   std::string kernel;     // the function that computes: "u8s8_gemm_4x16_avx2", "max_pool2d_u8"
   std::int64_t macs = 0;  // multiply-accumulates of the whole batch, products with padding counted
@@ -38,14 +41,18 @@ struct Profile {
   std::vector<ProfiledStep> steps;
   double run_ms =
       0.0;  // median of ordinary runs in turns with the profiled ones: without the clock
-  std::vector<std::vector<Executor::StepTime>> median_run;  // by thread; of median length
+  StepTimes median_run;  // of median length
 
   double steps_ms() const;  // sum over the steps
 };
 
-// Runs the graph on random images again and again, every other time with the clock read around each
-// step (about 20 ns each). Times do not depend on what the images show.
+// Runs the integer graph, or the float model with batch norm folded, on random images again and
+// again, every other time with the clock read around each step (about 20 ns each). Times do not
+// depend on what the images show.
+//   name: of the model, for the output      image_shape: [H, W, C]
 Profile profile_int8(const ir::Graph& graph, const ProfileOptions& options);
+Profile profile_fp32(Module& module, const std::string& name, const Shape& image_shape,
+                     const ProfileOptions& options);
 
 // What `eval --profile` prints. peak_gmac_per_s: what this CPU can do at most with these threads
 // and instruction set (bench/peak.h), for the share of it; 0 leaves the share out.

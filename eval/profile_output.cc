@@ -97,7 +97,7 @@ nlohmann::ordered_json to_trace(const Profile& profile) {
                      {{"name", format("%s, batch %ld, %s", profile.model.c_str(),
                                       static_cast<long>(profile.batch), profile.isa.c_str())}}}});
   for (std::size_t thread = 0; thread < profile.median_run.size(); ++thread) {
-    for (const Executor::StepTime& time : profile.median_run[thread]) {
+    for (const StepTime& time : profile.median_run[thread]) {
       const ProfiledStep& step = profile.steps[time.step];
       events.push_back({{"name", step.name},
                         {"cat", step.op},

@@ -25,44 +25,34 @@ std::vector<ir::ValueId> roots_of(const FloatModel& model) {
   return root;
 }
 
-Plan plan_of(const FloatModel& model, std::int64_t images) {
-  Plan plan;
-  plan.root = roots_of(model);
-  const auto root = [&](ir::ValueId id) { return plan.root[static_cast<std::size_t>(id)]; };
-  std::vector<Interval> alive(plan.root.size());
-  std::vector<bool> made(plan.root.size());
-  const auto steps = static_cast<std::int64_t>(model.nodes.size());
-  for (std::int64_t step = 0; step < steps; ++step) {
-    const FloatNode& node = model.nodes[static_cast<std::size_t>(step)];
-    for (const ir::ValueId id : node.inputs) alive[static_cast<std::size_t>(root(id))].last = step;
+ValueTable values_of(const FloatModel& model) {
+  ValueTable table;
+  table.root = roots_of(model);
+  const auto root = [&](ir::ValueId id) { return table.root[static_cast<std::size_t>(id)]; };
+  const auto bytes = [&](ir::ValueId id) {
+    return checked_size_bytes(model.shape(id), DType::kF32, "value");
+  };
+  std::vector<ArenaValue> alive(table.root.size());
+  std::vector<bool> made(table.root.size());
+  const auto nodes = static_cast<std::int64_t>(model.nodes.size());
+  for (std::int64_t i = 0; i < nodes; ++i) {
+    const FloatNode& node = model.nodes[static_cast<std::size_t>(i)];
+    NodeWork& work = table.nodes.emplace_back();
+    work.value_bytes = bytes(node.output);
+    for (const ir::ValueId id : node.inputs) {
+      alive[static_cast<std::size_t>(root(id))].last = i;
+      work.value_bytes = checked_add(work.value_bytes, bytes(id), "value");
+    }
+    if (std::holds_alternative<FloatConv2d>(node.form))
+      work.rows = rows_of(model.shape(node.output));
     if (root(node.output) != node.output) continue;
-    const auto output = static_cast<std::size_t>(node.output);
-    const std::uint64_t bytes =
-        checked_size_bytes(model.shape(node.output), DType::kF32, "arena size");
-    alive[output] = {step, step,
-                     checked_mul(bytes, static_cast<std::uint64_t>(images), "arena size")};
-    made[output] = node.output != root(model.output);
+    alive[static_cast<std::size_t>(node.output)] = {node.output, bytes(node.output), i, i};
+    made[static_cast<std::size_t>(node.output)] = node.output != root(model.output);
   }
-  std::vector<std::size_t> ids;
-  std::vector<Interval> intervals;
   for (std::size_t id = 0; id < alive.size(); ++id) {
-    if (!made[id]) continue;
-    ids.push_back(id);
-    intervals.push_back(alive[id]);
+    if (made[id]) table.in_arena.push_back(alive[id]);
   }
-  const Placement placement = place(intervals);
-  plan.offsets.assign(alive.size(), Plan::kNowhere);
-  for (std::size_t i = 0; i < ids.size(); ++i) plan.offsets[ids[i]] = placement.offsets[i];
-  plan.arena_bytes = placement.arena_bytes;
-  return plan;
-}
-
-std::vector<std::unique_ptr<Step>> lower_all(const FloatModel& model) {
-  std::vector<std::unique_ptr<Step>> steps;
-  for (const FloatNode& node : model.nodes) {
-    if (auto step = lower(model, node)) steps.push_back(std::move(step));
-  }
-  return steps;
+  return table;
 }
 
 StepRunner::Ends ends_of(const FloatModel& model) {
@@ -82,9 +72,22 @@ struct FloatExecutor::Impl {
   Impl(std::shared_ptr<const FloatModel> packed, Options asked)
       : model(std::move(packed)),
         options(asked),
-        runner(lower_all(*model), ends_of(*model),
-               [this](std::int64_t images) { return plan_of(*model, images); },
+        runner(lower_all(), ends_of(*model), values_of(*model),
                {options.max_batch, options.threads, options.least_products}) {}
+
+  StepList lower_all() const {
+    StepList list;
+    for (std::size_t i = 0; i < model->nodes.size(); ++i)
+      list.add(i, lower(*model, model->nodes[i]));
+    return list;
+  }
+
+  void check([[maybe_unused]] std::span<const float> images, [[maybe_unused]] std::int64_t batch,
+             [[maybe_unused]] std::span<float> result) const noexcept {
+    assert(batch >= 1 && batch <= options.max_batch);
+    assert(static_cast<std::int64_t>(images.size()) == batch * model->shape(0).numel());
+    assert(static_cast<std::int64_t>(result.size()) == batch * model->shape(model->output).numel());
+  }
 };
 
 FloatExecutor::FloatExecutor(std::shared_ptr<const FloatModel> model, Options options) {
@@ -98,13 +101,19 @@ FloatExecutor& FloatExecutor::operator=(FloatExecutor&&) noexcept = default;
 
 void FloatExecutor::run(std::span<const float> images, std::int64_t batch,
                         std::span<float> result) noexcept {
-  [[maybe_unused]] const FloatModel& m = *impl_->model;
-  assert(batch >= 1 && batch <= impl_->options.max_batch);
-  assert(static_cast<std::int64_t>(images.size()) == batch * m.shape(0).numel());
-  assert(static_cast<std::int64_t>(result.size()) == batch * output_shape().numel());
-  impl_->runner.run(reinterpret_cast<const std::byte*>(images.data()), batch,
-                    reinterpret_cast<std::byte*>(result.data()));
+  impl_->check(images, batch, result);
+  impl_->runner.run(std::as_bytes(images).data(), batch, std::as_writable_bytes(result).data());
 }
+
+void FloatExecutor::run_profiled(std::span<const float> images, std::int64_t batch,
+                                 std::span<float> result,
+                                 std::vector<std::vector<StepTime>>& times) noexcept {
+  impl_->check(images, batch, result);
+  impl_->runner.run_profiled(std::as_bytes(images).data(), batch,
+                             std::as_writable_bytes(result).data(), times);
+}
+
+const std::vector<std::size_t>& FloatExecutor::steps() const { return impl_->runner.steps().nodes; }
 
 const Shape& FloatExecutor::output_shape() const {
   return impl_->model->shape(impl_->model->output);

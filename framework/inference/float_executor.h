@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "base/cpu.h"
 #include "nn/module.h"
 #include "runtime/least_products.h"
+#include "runtime/step_time.h"
 
 namespace octet {
 
@@ -42,6 +44,13 @@ class FloatExecutor {
 
   // images: [batch, H, W, C]      result: [batch, output_shape()]      1 <= batch <= max_batch
   void run(std::span<const float> images, std::int64_t batch, std::span<float> result) noexcept;
+
+  // As run, with the clock read around every step on every thread (Executor::run_profiled).
+  void run_profiled(std::span<const float> images, std::int64_t batch, std::span<float> result,
+                    std::vector<std::vector<StepTime>>& times) noexcept;
+
+  // The node (an index into the model's) that each step computes, in execution order.
+  const std::vector<std::size_t>& steps() const;
 
   // Of one image's result: [classes].
   const Shape& output_shape() const;

@@ -18,28 +18,20 @@ struct Executor::Impl {
   std::shared_ptr<const PackedModel> model;
   Options options;
   Fusion fusion;
-  std::vector<std::size_t> step_nodes;  // the node that each step was made of
   StepRunner runner;
 
   Impl(std::shared_ptr<const PackedModel> packed, Options asked)
       : model(std::move(packed)),
         options(asked),
         fusion(options.keep_values ? Fusion(model->graph.nodes.size()) : model->fusion),
-        runner(lower_all(), ends(),
-               [this](std::int64_t images) {
-                 return make_plan(model->graph, fusion, images, options.keep_values);
-               },
+        runner(lower_all(), ends(), values_of(model->graph, fusion, options.keep_values),
                {options.max_batch, options.threads, options.least_products, options.keep_values}) {}
 
-  std::vector<std::unique_ptr<Step>> lower_all() {
-    std::vector<std::unique_ptr<Step>> steps;
-    for (std::size_t i = 0; i < model->graph.nodes.size(); ++i) {
-      std::unique_ptr<Step> step = lower(*model, i, fusion);
-      if (step == nullptr) continue;
-      steps.push_back(std::move(step));
-      step_nodes.push_back(i);
-    }
-    return steps;
+  StepList lower_all() const {
+    StepList list;
+    for (std::size_t i = 0; i < model->graph.nodes.size(); ++i)
+      list.add(i, lower(*model, i, fusion));
+    return list;
   }
 
   StepRunner::Ends ends() const {
@@ -101,10 +93,10 @@ void Executor::run_profiled(std::span<const std::byte> input, std::int64_t batch
 
 std::vector<std::vector<std::size_t>> Executor::steps() const {
   const std::vector<ir::Node>& nodes = impl_->model->graph.nodes;
+  const std::vector<std::size_t>& own = impl_->runner.steps().nodes;
   std::vector<std::vector<std::size_t>> computed;
-  for (const std::size_t node : impl_->step_nodes) computed.push_back({node});
+  for (const std::size_t node : own) computed.push_back({node});
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const auto& own = impl_->step_nodes;
     if (std::find(own.begin(), own.end(), i) != own.end()) continue;
     if (std::holds_alternative<ir::Flatten>(nodes[i].op)) continue;
     for (std::size_t s = 0; s < own.size(); ++s) {

@@ -56,51 +56,78 @@ Placement place(const std::vector<Interval>& intervals) {
   return result;
 }
 
-Plan make_plan(const ir::Graph& graph, const Fusion& fusion, std::int64_t max_batch,
-               bool keep_values) {
-  Plan plan;
-  plan.root.resize(graph.values.size());
-  std::iota(plan.root.begin(), plan.root.end(), 0);
+ValueTable values_of(const ir::Graph& graph, const Fusion& fusion, bool keep_values) {
+  ValueTable table;
+  table.root.resize(graph.values.size());
+  std::iota(table.root.begin(), table.root.end(), 0);
   for (const ir::Node& node : graph.nodes) {
     if (std::holds_alternative<ir::Flatten>(node.op)) {
-      plan.root[static_cast<std::size_t>(node.output)] =
-          plan.root[static_cast<std::size_t>(node.inputs[0])];
+      table.root[static_cast<std::size_t>(node.output)] =
+          table.root[static_cast<std::size_t>(node.inputs[0])];
     }
   }
 
   const auto end = static_cast<std::int64_t>(graph.nodes.size());
-  std::vector<Interval> alive(graph.values.size());
+  std::vector<ArenaValue> alive(graph.values.size());
   std::vector<bool> fused(graph.values.size());
-  const auto at = [&](ir::ValueId id) -> Interval& {
-    return alive[static_cast<std::size_t>(plan.root[static_cast<std::size_t>(id)])];
+  const auto at = [&](ir::ValueId id) -> ArenaValue& {
+    return alive[static_cast<std::size_t>(table.root[static_cast<std::size_t>(id)])];
   };
-  for (std::int64_t step = 0; step < end; ++step) {
-    const ir::Node& node = graph.nodes[static_cast<std::size_t>(step)];
-    const NodeIndex reader = fusion.reader_of[static_cast<std::size_t>(step)];
+  const auto bytes = [&](ir::ValueId id) {
+    const ir::Value& value = graph.value(id);
+    return checked_size_bytes(value.shape, value.dtype, "value");
+  };
+  for (std::int64_t i = 0; i < end; ++i) {
+    const ir::Node& node = graph.nodes[static_cast<std::size_t>(i)];
+    const NodeIndex reader = fusion.reader_of[static_cast<std::size_t>(i)];
     if (reader >= 0) fused[static_cast<std::size_t>(node.output)] = true;
-    if (!std::holds_alternative<ir::Flatten>(node.op)) at(node.output) = {step, step, 0};
-    // A fused product reads its input when its reader runs.
-    for (const ir::ValueId id : node.inputs) at(id).last = std::max({at(id).last, step, reader});
+    if (!std::holds_alternative<ir::Flatten>(node.op)) {
+      at(node.output) = {node.output, bytes(node.output), i, i};
+    }
+    NodeWork& work = table.nodes.emplace_back();
+    work.value_bytes = bytes(node.output);
+    if (std::holds_alternative<ir::QConv2d>(node.op) ||
+        std::holds_alternative<ir::QLinear>(node.op)) {
+      work.rows = rows_of(graph.value(node.output).shape);
+    }
+    for (const ir::ValueId id : node.inputs) {
+      // A fused product reads its input when its reader runs.
+      at(id).last = std::max({at(id).last, i, reader});
+      work.value_bytes = checked_add(work.value_bytes, bytes(id), "value");
+    }
   }
-
-  std::vector<ir::ValueId> ids;
-  std::vector<Interval> intervals;
+  if (keep_values) {
+    at(graph.input) = {graph.input, bytes(graph.input), 0, end};
+    for (ArenaValue& value : alive) {
+      value.first = 0;
+      value.last = end;
+    }
+  }
   for (std::size_t i = 0; i < alive.size(); ++i) {
     const auto id = static_cast<ir::ValueId>(i);
-    if (plan.root[i] != id || id == graph.output || (id == graph.input && !keep_values)) continue;
-    if (fused[i]) continue;
-    const ir::Value& value = graph.values[i];
-    const std::uint64_t bytes = checked_mul(checked_size_bytes(value.shape, value.dtype, "value"),
-                                            static_cast<std::uint64_t>(max_batch), "arena size");
-    if (keep_values) alive[i] = {0, end, 0};
-    ids.push_back(id);
+    if (table.root[i] != id || id == graph.output || (id == graph.input && !keep_values)) continue;
+    if (!fused[i]) table.in_arena.push_back(alive[i]);
+  }
+  return table;
+}
+
+Plan plan_arena(const ValueTable& values, const std::vector<Level>& levels) {
+  Plan plan;
+  std::vector<Interval> intervals;
+  for (const ArenaValue& value : values.in_arena) {
+    const std::size_t written = level_of(levels, value.first), read = level_of(levels, value.last);
+    const bool crosses = written != read;
+    if (crosses) plan.crossing.push_back({value.id, read, value.image_bytes});
+    const std::uint64_t bytes = checked_mul(
+        value.image_bytes, static_cast<std::uint64_t>(levels[read].images), "arena size");
+    // The first levels run again and again until the images of the one that reads it are there.
     intervals.push_back(
-        {alive[i].first, alive[i].last, checked_add(bytes, kReadBehind, "arena size")});
+        {crosses ? 0 : value.first, value.last, checked_add(bytes, kReadBehind, "arena size")});
   }
   const Placement placement = place(intervals);
-  plan.offsets.assign(graph.values.size(), Plan::kNowhere);
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    plan.offsets[static_cast<std::size_t>(ids[i])] = placement.offsets[i];
+  plan.offsets.assign(values.root.size(), Plan::kNowhere);
+  for (std::size_t i = 0; i < intervals.size(); ++i) {
+    plan.offsets[static_cast<std::size_t>(values.in_arena[i].id)] = placement.offsets[i];
   }
   plan.arena_bytes = placement.arena_bytes;
   return plan;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "ir/graph.h"
@@ -17,7 +18,7 @@ struct Memory {
   std::int64_t batch = 0;
   ir::ValueId input_id = -1;
   const std::byte* input = nullptr;  // the caller's images
-  std::vector<ir::ValueId> root;     // Plan::root
+  std::vector<ir::ValueId> root;     // ValueTable::root
   std::vector<std::byte*> places;    // per root; the output's is the caller's logits
 
   const std::byte* read(ir::ValueId id) const {
@@ -52,6 +53,19 @@ class Step {
   // Computes the items [begin, end).
   virtual void run(const Memory& memory, std::int64_t begin, std::int64_t end,
                    std::byte* scratch) const noexcept = 0;
+};
+
+// Steps in execution order.
+struct StepList {
+  std::vector<std::unique_ptr<Step>> steps;
+  std::vector<std::size_t> nodes;  // the node at whose place each step is
+
+  // Null, the step of a node that computes nothing, is left out.
+  void add(std::size_t node, std::unique_ptr<Step> step) {
+    if (step == nullptr) return;
+    steps.push_back(std::move(step));
+    nodes.push_back(node);
+  }
 };
 
 // The step of a node; null for a node that only renames a value (Flatten) or runs in another's step

@@ -22,19 +22,9 @@ std::int64_t now_ns() noexcept {
 // and what a step writes is still in the cache of the core that reads it.
 constexpr std::int64_t kOwnImages = 6;
 
-// Images that a thread takes through the steps at a time: their values stay in the last level
-// cache, while the weights are read once per pass.
-std::int64_t images_per_pass(std::size_t arena_bytes_of_one) {
-  constexpr std::size_t kPassBytes = 6 << 20;
-  constexpr std::int64_t kLeast = 12, kMost = 96;
-  const std::size_t one = std::max<std::size_t>(1, arena_bytes_of_one);
-  return std::clamp(static_cast<std::int64_t>(kPassBytes / one), kLeast, kMost);
-}
-
 }  // namespace
 
-StepRunner::StepRunner(std::vector<std::unique_ptr<Step>> steps, Ends ends,
-                       const std::function<Plan(std::int64_t images)>& plan, Options options)
+StepRunner::StepRunner(StepList steps, Ends ends, const ValueTable& values, Options options)
     : steps_(std::move(steps)), ends_(ends), options_(options) {
   if (options.max_batch < 1 || options.threads < 1 || options.threads > 1024) {
     throw UsageError(
@@ -46,24 +36,20 @@ StepRunner::StepRunner(std::vector<std::unique_ptr<Step>> steps, Ends ends,
     most_shared_ =
         options.threads == 1 ? 0 : std::min(most_shared_, kOwnImages * options.threads - 1);
     const std::int64_t share = (options.max_batch + options.threads - 1) / options.threads;
-    if (options.max_batch > most_shared_) {
-      pass_ = std::min(share, images_per_pass(plan(1).arena_bytes));
-    }
+    if (options.max_batch > most_shared_) levels_ = levels_of(values.nodes, share);
   }
   // One arena for both: they never run at once.
-  const Plan shared_plan = plan(std::max<std::int64_t>(1, most_shared_));
-  const Plan own_plan = plan(std::max<std::int64_t>(1, pass_));
+  Plan shared_plan, own_plan;
+  if (most_shared_ > 0) shared_plan = plan_arena(values, {{0, most_shared_}});
+  if (!levels_.empty()) own_plan = plan_arena(values, levels_);
   const auto threads = static_cast<std::size_t>(options.threads);
-  const std::size_t own_bytes = pass_ == 0 ? 0 : own_plan.arena_bytes;
-  arena_ = AlignedBuffer(std::max(most_shared_ == 0 ? 0 : shared_plan.arena_bytes,
-                                  checked_mul(own_bytes, threads, "arena size")));
-  shared_ = memory_of(shared_plan, 0);
-  for (std::size_t thread = 0; pass_ > 0 && thread < threads; ++thread) {
-    own_.push_back(memory_of(own_plan, thread * own_bytes));
-  }
+  arena_ = AlignedBuffer(std::max<std::size_t>(
+      shared_plan.arena_bytes, checked_mul(own_plan.arena_bytes, threads, "arena size")));
+  if (most_shared_ > 0) shared_ = memory_of(values, shared_plan, 0);
+  if (!levels_.empty()) make_own_passes(values, own_plan);
 
   std::size_t scratch_bytes = 0;
-  for (const auto& step : steps_) {
+  for (const auto& step : steps_.steps) {
     scratch_bytes = std::max(scratch_bytes, step->scratch_bytes());
     products_ += step->products();
   }
@@ -71,10 +57,27 @@ StepRunner::StepRunner(std::vector<std::unique_ptr<Step>> steps, Ends ends,
   scratch_ = AlignedBuffer(scratch_stride_ * threads);
 }
 
-Memory StepRunner::memory_of(const Plan& plan, std::size_t first_byte) {
+void StepRunner::make_own_passes(const ValueTable& values, const Plan& plan) {
+  crossing_ = plan.crossing;
+  for (std::size_t level = 0; level < levels_.size(); ++level) {
+    const auto end = std::find_if(steps_.nodes.begin(), steps_.nodes.end(), [&](std::size_t node) {
+      return level_of(levels_, static_cast<std::int64_t>(node)) > level;
+    });
+    level_ends_.push_back(static_cast<std::size_t>(end - steps_.nodes.begin()));
+  }
+  for (std::size_t thread = 0; thread < static_cast<std::size_t>(options_.threads); ++thread) {
+    OwnPass& own = own_.emplace_back();
+    own.memory = memory_of(values, plan, thread * plan.arena_bytes);
+    own.started.resize(levels_.size());
+    for (const Plan::Crossing& value : crossing_)
+      own.crossing.push_back(own.memory.write(value.id));
+  }
+}
+
+Memory StepRunner::memory_of(const ValueTable& values, const Plan& plan, std::size_t first_byte) {
   Memory m;
   m.input_id = ends_.input;
-  m.root = plan.root;
+  m.root = values.root;
   for (const std::size_t offset : plan.offsets) {
     m.places.push_back(offset == Plan::kNowhere ? nullptr : arena_.data() + first_byte + offset);
   }
@@ -82,12 +85,12 @@ Memory StepRunner::memory_of(const Plan& plan, std::size_t first_byte) {
 }
 
 // Images [first, first + count) of the caller's.
-void StepRunner::point_to(Memory& m, const std::byte* input, std::int64_t first, std::int64_t count,
-                          std::byte* output) const noexcept {
+void StepRunner::point_to(Memory& m, Batch batch, std::int64_t first,
+                          std::int64_t count) const noexcept {
   m.batch = count;
-  m.input = input + static_cast<std::size_t>(first) * ends_.input_bytes;
+  m.input = batch.input + static_cast<std::size_t>(first) * ends_.input_bytes;
   m.places[static_cast<std::size_t>(ends_.output)] =
-      output + static_cast<std::size_t>(first) * ends_.output_bytes;
+      batch.output + static_cast<std::size_t>(first) * ends_.output_bytes;
 }
 
 int StepRunner::threads_for(std::int64_t batch) const noexcept {
@@ -109,44 +112,62 @@ void StepRunner::run_profiled(const std::byte* input, std::int64_t batch, std::b
 
 template <bool kProfiled>
 void StepRunner::run_all(const std::byte* input, std::int64_t batch, std::byte* output) noexcept {
-  if (batch <= most_shared_) point_to(shared_, input, 0, batch, output);
+  if (batch <= most_shared_) point_to(shared_, {input, output}, 0, batch);
   const int threads = threads_for(batch);
   if (threads == 1) {
-    run_thread<kProfiled>(0, 1, input, batch, output);
+    run_thread<kProfiled>(0, 1, {input, output}, batch);
     return;
   }
 #pragma omp parallel num_threads(threads)
-  run_thread<kProfiled>(omp_get_thread_num(), omp_get_num_threads(), input, batch, output);
+  run_thread<kProfiled>(omp_get_thread_num(), omp_get_num_threads(), {input, output}, batch);
 }
 
 template <bool kProfiled>
-void StepRunner::run_thread(std::int64_t thread, std::int64_t threads, const std::byte* input,
-                            std::int64_t batch, std::byte* output) noexcept {
-  std::byte* scratch = scratch_.data() + static_cast<std::size_t>(thread) * scratch_stride_;
-  if (batch <= most_shared_) {
-    run_share<kProfiled>(thread, threads, scratch);
+void StepRunner::run_thread(std::int64_t thread, std::int64_t threads, Batch batch,
+                            std::int64_t images) noexcept {
+  if (images <= most_shared_) {
+    run_share<kProfiled>(thread, threads);
     return;
   }
-  Memory& m = own_[static_cast<std::size_t>(thread)];
-  const std::int64_t begin = batch * thread / threads;
-  const std::int64_t count = batch * (thread + 1) / threads - begin;
-  const std::int64_t passes = (count + pass_ - 1) / pass_;
+  const std::int64_t begin = images * thread / threads;
+  run_levels<kProfiled>(levels_.size(), thread, batch, begin,
+                        images * (thread + 1) / threads - begin);
+}
+
+// Images [first, first + count) of the thread's own through the first levels, so many at a time as
+// the last of these takes.
+template <bool kProfiled>
+void StepRunner::run_levels(std::size_t levels, std::int64_t thread, Batch batch,
+                            std::int64_t first, std::int64_t count) noexcept {
+  if (levels == 0) return;
+  const std::size_t level = levels - 1;
+  OwnPass& own = own_[static_cast<std::size_t>(thread)];
+  const std::int64_t passes = (count + levels_[level].images - 1) / levels_[level].images;
   for (std::int64_t i = 0; i < passes; ++i) {
-    const std::int64_t first = count * i / passes, last = count * (i + 1) / passes;
-    point_to(m, input, begin + first, last - first, output);
-    for (std::size_t s = 0; s < steps_.size(); ++s) {
-      run_step<kProfiled>(m, s, thread, 0, steps_[s]->items(m.batch), scratch);
+    const std::int64_t begin = first + count * i / passes, end = first + count * (i + 1) / passes;
+    own.started[level] = begin;
+    run_levels<kProfiled>(level, thread, batch, begin, end - begin);
+    point_to(own.memory, batch, begin, end - begin);
+    for (std::size_t c = 0; c < crossing_.size(); ++c) {
+      const Plan::Crossing& value = crossing_[c];
+      if (value.level < level) continue;
+      const auto image = static_cast<std::size_t>(begin - own.started[value.level]);
+      own.memory.places[static_cast<std::size_t>(value.id)] =
+          own.crossing[c] + image * value.image_bytes;
+    }
+    for (std::size_t s = level == 0 ? 0 : level_ends_[level - 1]; s < level_ends_[level]; ++s) {
+      run_step<kProfiled>(own.memory, s, thread, 0, steps_.steps[s]->items(own.memory.batch));
     }
   }
 }
 
 // One thread's part of every step; the threads wait for each other after each.
 template <bool kProfiled>
-void StepRunner::run_share(std::int64_t thread, std::int64_t threads, std::byte* scratch) noexcept {
-  for (std::size_t s = 0; s < steps_.size(); ++s) {
-    const std::int64_t items = steps_[s]->items(shared_.batch);
+void StepRunner::run_share(std::int64_t thread, std::int64_t threads) noexcept {
+  for (std::size_t s = 0; s < steps_.steps.size(); ++s) {
+    const std::int64_t items = steps_.steps[s]->items(shared_.batch);
     run_step<kProfiled>(shared_, s, thread, items * thread / threads,
-                        items * (thread + 1) / threads, scratch);
+                        items * (thread + 1) / threads);
     if (threads == 1) continue;
 #pragma omp barrier
   }
@@ -155,12 +176,13 @@ void StepRunner::run_share(std::int64_t thread, std::int64_t threads, std::byte*
 // The items [begin, end) of a step. An ordinary run has no clock in its code.
 template <bool kProfiled>
 void StepRunner::run_step(const Memory& memory, std::size_t s, std::int64_t thread,
-                          std::int64_t begin, std::int64_t end, std::byte* scratch) noexcept {
+                          std::int64_t begin, std::int64_t end) noexcept {
+  std::byte* scratch = scratch_.data() + static_cast<std::size_t>(thread) * scratch_stride_;
   if constexpr (!kProfiled) {
-    steps_[s]->run(memory, begin, end, scratch);
+    steps_.steps[s]->run(memory, begin, end, scratch);
   } else {
     const std::int64_t begin_ns = now_ns();
-    steps_[s]->run(memory, begin, end, scratch);
+    steps_.steps[s]->run(memory, begin, end, scratch);
     (*times_)[static_cast<std::size_t>(thread)].push_back({s, begin_ns, now_ns()});
   }
 }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -16,8 +15,8 @@ namespace octet {
 // Takes batches through a list of steps, integer or float ones, in one parallel region for a run.
 // The constructor plans one arena; `run` allocates nothing and throws nothing. With few images the
 // threads share every step and wait for each other after it; with enough of them each thread takes
-// its own through all steps; what is too little to share is computed by the calling thread alone.
-// Used by one thread at a time.
+// its own through all steps, level by level (levels.h); what is too little to share is computed by
+// the calling thread alone. Used by one thread at a time.
 class StepRunner {
  public:
   struct Options {
@@ -32,10 +31,8 @@ class StepRunner {
     std::size_t input_bytes = 0, output_bytes = 0;
   };
 
-  // plan: the arena for so many images.
   // Throws UsageError for a max_batch below 1, or threads beyond 1 to 1024.
-  StepRunner(std::vector<std::unique_ptr<Step>> steps, Ends ends,
-             const std::function<Plan(std::int64_t images)>& plan, Options options);
+  StepRunner(StepList steps, Ends ends, const ValueTable& values, Options options);
 
   // input: batch * input_bytes, output: batch * output_bytes; 1 <= batch <= max_batch
   void run(const std::byte* input, std::int64_t batch, std::byte* output) noexcept;
@@ -49,32 +46,50 @@ class StepRunner {
   // Where values are in a run whose steps are shared.
   const Memory& shared() const { return shared_; }
 
+  const StepList& steps() const { return steps_; }
+
   std::size_t arena_bytes() const { return arena_.size_bytes(); }
 
  private:
+  // One thread's way through the levels with images of its own.
+  struct OwnPass {
+    Memory memory;
+    std::vector<std::byte*> crossing;   // where each of crossing_ begins
+    std::vector<std::int64_t> started;  // by level: the first image of what runs there now
+  };
+  struct Batch {
+    const std::byte* input;
+    std::byte* output;
+  };
+
   int threads_for(std::int64_t batch) const noexcept;
-  Memory memory_of(const Plan& plan, std::size_t first_byte);
-  void point_to(Memory& m, const std::byte* input, std::int64_t first, std::int64_t count,
-                std::byte* output) const noexcept;
+  Memory memory_of(const ValueTable& values, const Plan& plan, std::size_t first_byte);
+  void point_to(Memory& m, Batch batch, std::int64_t first, std::int64_t count) const noexcept;
+  void make_own_passes(const ValueTable& values, const Plan& plan);
   template <bool kProfiled>
   void run_all(const std::byte* input, std::int64_t batch, std::byte* output) noexcept;
   template <bool kProfiled>
-  void run_thread(std::int64_t thread, std::int64_t threads, const std::byte* input,
-                  std::int64_t batch, std::byte* output) noexcept;
+  void run_thread(std::int64_t thread, std::int64_t threads, Batch batch,
+                  std::int64_t images) noexcept;
   template <bool kProfiled>
-  void run_share(std::int64_t thread, std::int64_t threads, std::byte* scratch) noexcept;
+  void run_levels(std::size_t levels, std::int64_t thread, Batch batch, std::int64_t first,
+                  std::int64_t count) noexcept;
+  template <bool kProfiled>
+  void run_share(std::int64_t thread, std::int64_t threads) noexcept;
   template <bool kProfiled>
   void run_step(const Memory& memory, std::size_t s, std::int64_t thread, std::int64_t begin,
-                std::int64_t end, std::byte* scratch) noexcept;
+                std::int64_t end) noexcept;
 
-  std::vector<std::unique_ptr<Step>> steps_;
+  StepList steps_;
   Ends ends_;
   Options options_;
   Memory shared_;                 // where all threads share the steps of up to most_shared_ images
   std::int64_t products_ = 0;     // of one image, in all steps
   std::int64_t most_shared_ = 0;  // 0: they never do
-  std::int64_t pass_ = 0;         // images at a time where each thread has its own, 0: it never has
-  std::vector<Memory> own_;       // by thread
+  std::vector<Level> levels_;     // where each thread has its own; none: it never has
+  std::vector<std::size_t> level_ends_;  // in steps
+  std::vector<Plan::Crossing> crossing_;
+  std::vector<OwnPass> own_;  // by thread
   AlignedBuffer arena_;
   std::size_t scratch_stride_ = 0;  // from one thread's scratch to the next's
   AlignedBuffer scratch_;

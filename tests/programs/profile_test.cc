@@ -46,6 +46,26 @@ TEST_CASE("eval --profile shows every layer with its shape, kernel and share") {
   CHECK(json["layers"][2].at("macs") == 2 * 400 * 120);
 }
 
+TEST_CASE("eval --fp32 --profile shows the layers of the float engine") {
+  const Workplace work;
+  REQUIRE(work.run("train --config " OCTET_SOURCE_DIR "/configs/lenet.yaml --out run --set "
+                   "data.name=mnist_sample --set train.epochs=0")
+              .exit_code == 0);
+  const Outcome outcome = work.run("eval_ run --fp32 --profile --json --batch 2 --isa scalar");
+  CAPTURE(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  const Json json = Json::parse(outcome.out);
+  REQUIRE(json.at("layers").size() == 7);  // two pools of their own, no flatten
+  CHECK(json["layers"][0].at("name") == "conv1");
+  CHECK(json["layers"][0].at("op") == "Conv2d");
+  CHECK(json["layers"][0].at("kernel") == "f32_gemm_scalar");
+  CHECK(json["layers"][0].at("shape") == "28x28x1 -> 28x28x6, 5x5");
+  CHECK(json["layers"][0].at("macs") == 2 * 28 * 28 * 6 * 25);
+  CHECK(json["layers"][1].at("op") == "MaxPool2d");
+  CHECK(json["layers"][4].at("op") == "Linear");
+  CHECK(json["layers"][4].at("macs") == 2 * 400 * 120);
+}
+
 TEST_CASE("eval --trace writes a Chrome trace of one run, a row a thread") {
   const Workplace work;
   for (const int threads : {1, 2}) {
@@ -85,8 +105,11 @@ TEST_CASE("eval --profile and --trace refuse what they cannot do") {
     std::string message;
   };
   for (const Row& row :
-       {Row{"--profile --fp32", 2, "--fp32"}, Row{"--profile a.png", 2, "--profile"},
-        Row{"--trace", 2, "trace"}, Row{"--trace nowhere/t.json", 1, "nowhere"}}) {
+       {Row{"--profile --fp32", 2, "fp32 needs a run folder"},
+        Row{"--profile --verify", 2, "--verify"}, Row{"--profile a.png", 2, "--profile"},
+        Row{"--profile --compare x", 2, "--profile"},
+        Row{"--profile --export-onnx x", 2, "--profile"}, Row{"--trace", 2, "trace"},
+        Row{"--trace nowhere/t.json", 1, "nowhere"}}) {
     CAPTURE(row.arguments);
     const Outcome outcome = work.run(kLenet + row.arguments);
     CAPTURE(outcome.err);

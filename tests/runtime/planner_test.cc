@@ -68,15 +68,16 @@ TEST_CASE("planner: a chain needs its largest neighbours only, and the smallest 
 
 TEST_CASE("planner: flatten shares its input's memory, input and logits are not in the arena") {
   const ir::Graph g = testing::lenet_graph();
-  const Plan plan = make_plan(g, Fusion(g.nodes.size()), 3, false);
+  const ValueTable values = values_of(g, Fusion(g.nodes.size()), false);
+  const Plan plan = plan_arena(values, {{0, 3}});
   const ir::Node& flatten = g.nodes[4];
-  CHECK(plan.root[static_cast<std::size_t>(flatten.output)] == flatten.inputs[0]);
+  CHECK(values.root[static_cast<std::size_t>(flatten.output)] == flatten.inputs[0]);
   CHECK(plan.offsets[static_cast<std::size_t>(flatten.output)] == Plan::kNowhere);
   CHECK(plan.offsets[static_cast<std::size_t>(g.input)] == Plan::kNowhere);
   CHECK(plan.offsets[static_cast<std::size_t>(g.output)] == Plan::kNowhere);
-  const Plan kept = make_plan(g, Fusion(g.nodes.size()), 3, true);
+  const Plan kept = plan_arena(values_of(g, Fusion(g.nodes.size()), true), {{0, 3}});
   CHECK(kept.offsets[static_cast<std::size_t>(g.input)] != Plan::kNowhere);
-  CHECK_THROWS_AS(make_plan(g, Fusion(g.nodes.size()), std::int64_t{1} << 61, false), Error);
+  CHECK_THROWS_AS(plan_arena(values, {{0, std::int64_t{1} << 61}}), Error);
 }
 
 TEST_CASE("planner: a 2x2 max pool takes the convolution it alone reads") {
@@ -108,7 +109,7 @@ TEST_CASE("planner: a fused product has no memory, and its input lives until the
   CHECK(fusion.reader_of == std::vector<NodeIndex>{-1, 3, -1, -1, -1, -1, -1, -1});
   CHECK(fusion.product_of == std::vector<NodeIndex>{-1, -1, -1, 1, -1, -1, -1, -1});
 
-  const Plan plan = make_plan(g, fusion, 1, false);
+  const Plan plan = plan_arena(values_of(g, fusion, false), {{0, 1}});
   const auto offset = [&](ir::ValueId id) { return plan.offsets[static_cast<std::size_t>(id)]; };
   CHECK(offset(fused) == Plan::kNowhere);
   const auto apart = [&](ir::ValueId i, ir::ValueId j) {
