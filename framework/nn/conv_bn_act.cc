@@ -95,14 +95,22 @@ Tensor ConvBnAct::call_with_pool(MaxPool2d& pool, const Tensor& x) {
   return (*this)(x);
 }
 
-// act(batch_norm(y) + shortcut); no shortcut if undefined.
-Tensor ConvBnAct::normalize(const Tensor& y, const Tensor& shortcut, Act act) {
+// The convolution alone, with what batch norm will ask for.
+ConvolutionResult ConvBnAct::convolve_for_norm(const Tensor& x, const Tensor& weight) const {
+  if (!batch_statistics()) return {convolve(x, weight, {}), {}};
+  return conv2d_with_statistics(x, weight,
+                                {.stride = o_.stride, .padding = o_.padding, .groups = o_.groups});
+}
+
+// act(batch_norm(conv.y) + shortcut); no shortcut if undefined.
+Tensor ConvBnAct::normalize(const ConvolutionResult& conv, const Tensor& shortcut, Act act) {
   BatchNormOptions options = kBatchNorm;
   options.momentum = bn_momentum_;
-  const bool batch = is_training() && !bn_frozen_;
-  options.statistics = batch ? BatchNormStatistics::kBatch : BatchNormStatistics::kRunning;
+  options.statistics =
+      batch_statistics() ? BatchNormStatistics::kBatch : BatchNormStatistics::kRunning;
   if (act == Act::kRelu) options.activation = Activation::kRelu;
-  const Tensor z = batch_norm(y, gamma_, beta_, running_mean_, running_var_, options, shortcut);
+  const Tensor z = batch_norm(conv.y, gamma_, beta_, running_mean_, running_var_, options, shortcut,
+                              conv.statistics);
   return act == Act::kRelu ? z : activate(z, act);
 }
 
@@ -122,7 +130,7 @@ Tensor ConvBnAct::conv_norm_act(const Tensor& x, const Tensor& shortcut, Act act
   const bool folded = prepared() && !weight_fake_quant_->per_channel();
   if (o_.norm == Norm::kBatch && folded) return activate(forward_folded(x), act);
   const Tensor weight = prepared() ? (*weight_fake_quant_)(weight_) : weight_;
-  if (o_.norm == Norm::kBatch) return normalize(convolve(x, weight, {}), shortcut, act);
+  if (o_.norm == Norm::kBatch) return normalize(convolve_for_norm(x, weight), shortcut, act);
   if (shortcut.defined()) {
     return activate(octet::add(convolve(x, weight, bias_), shortcut), act);
   }
@@ -133,7 +141,7 @@ Tensor ConvBnAct::conv_norm_act(const Tensor& x, const Tensor& shortcut, Act act
 // One scale per tensor: the value is that of the quantized convolution, the gradient that of the
 // float layer: the straight-through estimator at the layer's output.
 Tensor ConvBnAct::forward_folded(const Tensor& x) {
-  const Tensor unfolded = convolve(x, weight_, Tensor());
+  const ConvolutionResult unfolded = convolve_for_norm(x, weight_);
   const Tensor value = folded_value(x, unfolded);  // before the running statistics move
   return straight_through(value, normalize(unfolded));
 }
@@ -141,14 +149,14 @@ Tensor ConvBnAct::forward_folded(const Tensor& x) {
 // The weight is folded with the running sigma and then quantized; what the batch's sigma differs
 // enters as a factor on the output, so gamma never divides.
 //   unfolded: the convolution with the float weight, for the batch's statistics
-Tensor ConvBnAct::folded_value(const Tensor& x, const Tensor& unfolded) {
+Tensor ConvBnAct::folded_value(const Tensor& x, const ConvolutionResult& unfolded) {
   const NoGradGuard no_grad;
   Tensor mean = running_mean_.clone(), var = running_var_.clone();
-  if (is_training() && !bn_frozen_) {  // momentum 1 leaves the batch's statistics in them
+  if (batch_statistics()) {  // momentum 1 leaves the batch's statistics in them
     BatchNormOptions batch = kBatchNorm;
     batch.momentum = 1.0f;
-    batch_norm(unfolded, gamma_, beta_, mean, var, batch);
-    const auto rows = static_cast<float>(unfolded.numel() / o_.out);
+    batch_norm(unfolded.y, gamma_, beta_, mean, var, batch, {}, unfolded.statistics);
+    const auto rows = static_cast<float>(unfolded.y.numel() / o_.out);
     for (std::int64_t c = 0; c < o_.out; ++c) var.mutable_data()[c] *= (rows - 1.0f) / rows;
   }
   Tensor correction = Tensor::empty({o_.out}), shift = Tensor::empty({o_.out});

@@ -69,9 +69,12 @@ class ConvBnAct final : public Leaf {
   Tensor conv_norm_act(const Tensor& x, const Tensor& shortcut, Act act);
   Tensor convolve(const Tensor& x, const Tensor& weight, const Tensor& bias,
                   Activation activation = Activation::kNone) const;
-  Tensor normalize(const Tensor& y, const Tensor& shortcut = Tensor(), Act act = Act::kNone);
+  bool batch_statistics() const { return is_training() && !bn_frozen_; }
+  ConvolutionResult convolve_for_norm(const Tensor& x, const Tensor& weight) const;
+  Tensor normalize(const ConvolutionResult& conv, const Tensor& shortcut = Tensor(),
+                   Act act = Act::kNone);
   Tensor forward_folded(const Tensor& x);
-  Tensor folded_value(const Tensor& x, const Tensor& unfolded);
+  Tensor folded_value(const Tensor& x, const ConvolutionResult& unfolded);
   Tensor folded_weight() const;
   std::vector<float> folded_bias() const;
   std::vector<float> bn_factor() const;

@@ -80,7 +80,8 @@ Tensor inverse_std(const Tensor& var, float eps) {
 }  // namespace
 
 Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
-                  Tensor running_var, BatchNormOptions options, const Tensor& shortcut) {
+                  Tensor running_var, BatchNormOptions options, const Tensor& shortcut,
+                  const Tensor& statistics) {
   check_values("batch_norm", x);
   OCTET_CHECK(x.rank() >= 1 && x.numel() > 0,
               "[batch_norm] expects x [..., C] with extents of at least 1, got ", x.shape());
@@ -104,13 +105,22 @@ Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tens
 
   const kernels::F32Kernels& isa = kernels::select_f32_kernels(process_isa());
   const BatchNormShape shape{rows, channels};
+  const Shape partials{shape.chunks(), 3, shape.lanes()};
+  OCTET_CHECK(!statistics.defined() || (batch && statistics.shape() == partials),
+              "[batch_norm] statistics of the batch expect shape ", partials, ", got ",
+              statistics.shape(), batch ? "" : " and running statistics");
   Tensor mean = running_mean, inv_std;
   if (batch) {
     mean = Tensor::empty({channels});
     Tensor var = Tensor::empty({channels});
-    Scratch scratch(static_cast<std::size_t>(shape.chunks() * shape.partial_floats()));
-    kernels::batch_norm_statistics(isa, shape, x.data(), mean.mutable_data(), var.mutable_data(),
-                                   scratch.data());
+    if (statistics.defined()) {
+      kernels::batch_norm_combine_statistics(shape, statistics.data(), mean.mutable_data(),
+                                             var.mutable_data());
+    } else {
+      Scratch scratch(static_cast<std::size_t>(shape.chunks() * shape.partial_floats()));
+      kernels::batch_norm_statistics(isa, shape, x.data(), mean.mutable_data(), var.mutable_data(),
+                                     scratch.data());
+    }
     inv_std = inverse_std(var, options.eps);
     const double count = static_cast<double>(rows);
     update_running(running_mean, mean, options.momentum, 1.0f);

@@ -22,10 +22,13 @@ struct BatchNormOptions {
 //   x: [..., C] float32      gamma, beta: [C]      running_mean, running_var: [C], updated in place
 //   shortcut: the shape of x, or undefined; it has a gradient of its own
 //   with kBatch returns act(gamma (x - mean) / sqrt(var + eps) + beta + shortcut)
+//   statistics: with kBatch what conv2d_with_statistics took of x, or undefined: then x is read for
+//   them. The bits are the same
 // Ioffe and Szegedy 2015 (arXiv:1502.03167), algorithm 1. Sums run over fixed chunks of rows
 // combined in a fixed order. Throws Error on a shape that does not fit, or with kBatch on fewer
 // than two rows.
 Tensor batch_norm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor running_mean,
-                  Tensor running_var, BatchNormOptions options, const Tensor& shortcut = Tensor());
+                  Tensor running_var, BatchNormOptions options, const Tensor& shortcut = Tensor(),
+                  const Tensor& statistics = Tensor());
 
 }  // namespace octet

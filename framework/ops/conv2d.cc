@@ -1,5 +1,6 @@
 #include "ops/conv2d.h"
 
+#include "kernels/f32/batch_norm.h"
 #include "ops/convolution.h"
 
 namespace octet {
@@ -47,8 +48,22 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, Conv2dO
   const std::int64_t height = shape.out_height() / part, width = shape.out_width() / part;
   OCTET_CHECK(height >= 1 && width >= 1, "[conv2d] the result ", shape.out_height(), "x",
               shape.out_width(), " is too small for max-pool of 2x2 windows");
-  return convolution("Conv2dBackward", shape, x, weight, bias, options.activation, options.max_pool,
+  return convolution("Conv2dBackward", shape, x, weight, bias,
+                     {.relu = options.activation == Activation::kRelu, .halve = options.max_pool},
                      {shape.batch, height, width, shape.out});
+}
+
+ConvolutionResult conv2d_with_statistics(const Tensor& x, const Tensor& weight,
+                                         Conv2dOptions options) {
+  OCTET_CHECK(options.activation == Activation::kNone && !options.max_pool,
+              "[conv2d] statistics are of the plain convolution");
+  const Conv2dShape shape = checked_shape(x, weight, {}, options);
+  const Shape result = {shape.batch, shape.out_height(), shape.out_width(), shape.out};
+  const kernels::BatchNormShape rows{result.numel() / shape.out, shape.out};
+  Tensor statistics = Tensor::empty({rows.chunks(), 3, rows.lanes()});
+  const Tensor y = convolution("Conv2dBackward", shape, x, weight, {},
+                               {.statistics = statistics.mutable_data()}, result);
+  return {y, statistics};
 }
 
 }  // namespace octet

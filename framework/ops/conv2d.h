@@ -26,4 +26,13 @@ struct Conv2dOptions {
 // set.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, Conv2dOptions options);
 
+// conv2d without bias, activation and pool; and batch norm's first step for its result, which
+// batch_norm takes, computed while the result is still in cache.
+struct ConvolutionResult {
+  Tensor y;
+  Tensor statistics;  // of y's chunks: partials of kernels/f32/batch_norm.h
+};
+ConvolutionResult conv2d_with_statistics(const Tensor& x, const Tensor& weight,
+                                         Conv2dOptions options);
+
 }  // namespace octet

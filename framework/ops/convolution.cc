@@ -95,12 +95,11 @@ void forward(bool in_bf16, const Conv2dShape& shape, const Tensor& x, const Tens
 }  // namespace
 
 Tensor convolution(const char* node_name, const Conv2dShape& shape, const Tensor& x,
-                   const Tensor& weight, const Tensor& bias, Activation activation, bool max_pool,
+                   const Tensor& weight, const Tensor& bias, kernels::ConvolutionTail tail,
                    Shape result_shape) {
   const bool recording = should_record({x, weight, bias});
   Tensor y = Tensor::empty(result_shape), cells;
-  kernels::ConvolutionTail tail = {.relu = activation == Activation::kRelu, .halve = max_pool};
-  if (max_pool && recording) {
+  if (tail.halve && recording) {
     cells = Tensor::empty(std::move(result_shape), DType::kU8);
     tail.cells = cells.mutable_data<std::uint8_t>();
   }

@@ -16,7 +16,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activat
               "[linear] bias expects shape [", weight.dim(0), "], got ", bias.shape());
   // A convolution of images of one pixel.
   return convolution("LinearBackward", {.batch = x.dim(0), .in = x.dim(1), .out = weight.dim(0)}, x,
-                     weight, bias, activation, /*max_pool=*/false, {x.dim(0), weight.dim(0)});
+                     weight, bias, {.relu = activation == Activation::kRelu},
+                     {x.dim(0), weight.dim(0)});
 }
 
 }  // namespace octet

@@ -21,6 +21,8 @@ struct ConvolutionTail {
   // Then max-pool of 2x2 windows with stride 2: y is [batch, out_height / 2, out_width / 2, out].
   bool halve = false;
   std::uint8_t* cells = nullptr;  // as y: which cell of the window won (kernels.halve), or null
+  // Batch norm's partials for the rows of y (batch_norm.h), or null. Not with halve.
+  float* statistics = nullptr;
 };
 
 // y = conv(x, weight) + bias: one chain over the taps inside the image, started at the bias.

@@ -1,3 +1,6 @@
+#include <cassert>
+
+#include "kernels/f32/chunk_statistics.h"
 #include "kernels/f32/conv2d_parts.h"
 #include "kernels/f32/tap_product.h"
 
@@ -96,9 +99,11 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const f
   TapProduct product = TapProduct::forward(kernels, s, scratch);
   product.bias = bias;
   product.relu = tail.relu;
-  const std::int64_t height = s.out_height(), row = s.out_width() * s.out;
+  const std::int64_t height = s.out_height(), width = s.out_width(), row = width * s.out;
   const std::int64_t x_image = s.height * s.width * s.in, y_image = height * row;
   float* buffers = scratch + plan.weight_floats();
+  assert(tail.statistics == nullptr || !tail.halve);
+  ChunkStatistics statistics(kernels, {s.batch * height * width, s.out}, y, tail.statistics);
   parallel_for_workers(plan.blocks.count * plan.bands, [&](std::int64_t item, int worker) {
     const std::int64_t block = item / plan.bands, image = plan.blocks.first(block);
     const std::int64_t images = plan.blocks.images(block);
@@ -114,11 +119,18 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const f
       product.run(x + image * x_image, result, tail.halve ? plan.band_floats() : y_image, images,
                   plan.blocks.images(block + 1), first, first + rows);
     }
+    if (rows == height) {  // whole maps follow each other
+      statistics.wrote(image * height * width, images * height * width);
+    } else {
+      for (std::int64_t i = image; i < image + images; ++i) {
+        statistics.wrote((i * height + first) * width, rows * width);
+      }
+    }
     if (!tail.halve) return;
-    const std::int64_t pooled_row = s.out_width() / 2 * s.out;
+    const std::int64_t pooled_row = width / 2 * s.out;
     for (std::int64_t i = 0; i < images; ++i) {
       const std::int64_t to = ((image + i) * (height / 2) + first / 2) * pooled_row;
-      kernels.halve(rows / 2, s.out_width(), s.out, result + i * plan.band_floats(), y + to,
+      kernels.halve(rows / 2, width, s.out, result + i * plan.band_floats(), y + to,
                     tail.cells == nullptr ? nullptr : tail.cells + to);
     }
   });

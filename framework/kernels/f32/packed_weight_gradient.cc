@@ -65,10 +65,11 @@ struct PackedItem {
   float *rows_buffer, *panels_buffer;
   std::int64_t group;                  // of channels
   std::int64_t first_column, columns;  // of the panel operand
+  bool fresh = true;  // nothing is added yet, and what lies in partial does not matter
 
   // Adds the products of output rows [first, last), whose gradient's channels, those of the item,
   // are `dy`. The rows up to `next` come then.
-  void add(std::int64_t first, std::int64_t last, std::int64_t next, const Matrix& dy) const {
+  void add(std::int64_t first, std::int64_t last, std::int64_t next, const Matrix& dy) {
     const Conv2dShape& s = plan.s;
     if (is_pointwise(s)) {
       const std::int64_t pixels = (last - first) * plan.pixels;
@@ -107,7 +108,7 @@ struct PackedItem {
 
   // Output rows [oy, oy + count) of each of `images` images; of several only whole ones.
   void add_images(std::int64_t image, std::int64_t images, std::int64_t oy, std::int64_t count,
-                  const Matrix& dy) const {
+                  const Matrix& dy) {
     const Conv2dShape& s = plan.s;
     const PackedPlan::Source source = plan.source(oy, count);
     const std::int64_t line = plan.line(), image_pixels = source.lines * line;
@@ -151,7 +152,7 @@ struct PackedItem {
   //   last: what is read after the last block of columns
   template <class Tap>
   void multiply(std::int64_t row_pixels, const Matrix& from, std::int64_t pixels, const Ahead& last,
-                const Tap& tap_pixels) const {
+                const Tap& tap_pixels) {
     for (std::int64_t block = 0; block < columns; block += kBlock) {
       const std::int64_t end = std::min(columns, block + kBlock);
       PackedPanels::pack(from.first + block, from.stride, end - block, pixels, panels_buffer);
@@ -175,6 +176,7 @@ struct PackedItem {
         }
       }
     }
+    fresh = false;
   }
 
   void multiply_panel(std::int64_t row_pixels, const float* panel, std::int64_t n,
@@ -197,11 +199,14 @@ struct PackedItem {
           gemm.b = panel + tap.panel * kColumns;
           gemm.b_run = tap.panel_run * kColumns;
           gemm.b_run_group = tap.panel_group * kColumns;
-          gemm.init = gemm.c = c;
+          gemm.c = c;
+          gemm.init = fresh ? nullptr : c;
           ahead.hand_to(gemm);
           const float* next = taps.size() > 1 ? c + plan.rows * kColumns : c + kTile * kColumns;
           for (std::int64_t i = 0; i < kTile; ++i) __builtin_prefetch(next + i * kColumns, 1);
           kernels.gemm(gemm);
+        } else if (fresh) {
+          std::fill_n(c, gemm.m * kColumns, 0.0f);
         }
         c += plan.rows * kColumns;
       }
@@ -268,14 +273,12 @@ void packed_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
     const std::int64_t panels = std::min(plan.block, plan.panels - panel);
     float* partial = scratch + row_group * plan.group_floats() +
                      (group * plan.panels + panel) * plan.panel_floats();
-    std::fill_n(partial, panels * plan.panel_floats(), 0.0f);
     float* rows_buffer = buffers + worker * plan.buffer_floats();
     float* panels_buffer = rows_buffer + plan.rows_floats();
     const std::int64_t column = panel * kColumns;
-    const PackedItem products{
-        kernels, plan,        x,
-        partial, rows_buffer, panels_buffer,
-        group,   column,      std::min(panels * kColumns, plan.columns() - column)};
+    PackedItem products{kernels, plan,        x,
+                        partial, rows_buffer, panels_buffer,
+                        group,   column,      std::min(panels * kColumns, plan.columns() - column)};
     const std::int64_t channel = plan.swapped ? 0 : group * s.out_per_group() + column;
     const std::int64_t channels = plan.swapped ? s.out : products.columns;
     const std::int64_t begin = row_group * plan.groups.group_rows;
@@ -286,6 +289,7 @@ void packed_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
           first, last, std::min(end, last + plan.chunk_rows),
           gradient_rows.read(first, last, channel, channels, panels_buffer + plan.panels_floats()));
     }
+    if (products.fresh) std::fill_n(partial, panels * plan.panel_floats(), 0.0f);
   });
   add_partials(plan, scratch, dw);
 }

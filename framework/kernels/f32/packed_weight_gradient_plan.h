@@ -31,12 +31,19 @@ struct PackedPlan {
         step(taps == 1 ? s.stride : 1) {
     // Items for all threads, but few: each packs the rows again. They share nothing, so that their
     // number changes no bit.
-    constexpr std::int64_t kLeastPanels = 4, kChunkPixels = 256;
+    constexpr std::int64_t kLeastPanels = 4;
     const std::int64_t items = 2 * num_threads();
     block = std::clamp(panels * groups.count * s.groups / items, std::min(kLeastPanels, panels),
                        panels);
     blocks = div_up(panels, block);
-    chunk_rows = std::clamp<std::int64_t>(kChunkPixels / pixels, 1, groups.rows);
+    chunk_rows = std::clamp<std::int64_t>(chunk_pixels() / pixels, 1, groups.rows);
+  }
+
+  // Partial sums that exceed L2 come from far away for each chunk, which is worse than operands
+  // that exceed L1. With a stride the source of as many pixels would be several times as large.
+  std::int64_t chunk_pixels() const {
+    constexpr std::int64_t kL2 = 128 * 1024;
+    return group_floats() >= kL2 && s.stride == 1 ? 512 : 256;
   }
 
   std::int64_t columns() const { return swapped ? s.in : s.out_per_group(); }

@@ -182,6 +182,25 @@ const std::vector<Conv2dShape> kShapes = {
      .kernel_h = 6,
      .kernel_w = 6,
      .padding = 2},
+    // Weights that exceed L2: more pixels at a time.
+    {.batch = 4,
+     .height = 12,
+     .width = 12,
+     .in = 128,
+     .out = 114,
+     .kernel_h = 3,
+     .kernel_w = 3,
+     .padding = 1},
+    // Chunks of one row, whose first ones some taps do not meet, or none does.
+    {.batch = 2,
+     .height = 3,
+     .width = 300,
+     .in = 16,
+     .out = 16,
+     .kernel_h = 3,
+     .kernel_w = 3,
+     .padding = 1},
+    {.batch = 2, .height = 2, .width = 300, .in = 16, .out = 16, .padding = 3},
 };
 
 std::string text(const Conv2dShape& s) {
