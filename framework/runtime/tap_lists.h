@@ -50,8 +50,8 @@ struct TapLists {
     return {runs.data() + c.first_run, static_cast<std::size_t>(c.run_count)};
   }
 
-  // One output channel per input channel: kernels/u8s8/depthwise.h. Lists have a run per tap, and
-  // `shape` counts as one group.
+  // One output channel per input channel: kernels/u8s8/depthwise.h. Lists have a run per tap, in
+  // groups of kr, and `shape` counts as one group.
   bool depthwise = false;
   kernels::Pool pool = kernels::Pool::kNone;
   bool copied = false;  // lists are over the image with its border
@@ -66,6 +66,7 @@ struct TapLists {
   std::vector<std::ptrdiff_t> results;
 
  private:
+  void list_depthwise(const Class& c, std::int64_t kr);
   void list_windows(std::int64_t out_channels);
 };
 
