@@ -61,6 +61,23 @@ std::vector<std::int8_t> folded_weights(std::span<const std::int8_t> weights, st
   return folded;
 }
 
+// The weights of joined groups (TapLists::joined): zeros meet the activations of the others.
+//   weights: [n, taps, channels], n in groups of `outputs`; returns [n, taps, joined * channels]
+std::vector<std::int8_t> joined_weights(std::span<const std::int8_t> weights, std::int64_t n,
+                                        std::int64_t outputs, std::int64_t taps,
+                                        std::int64_t joined) {
+  const std::int64_t channels = static_cast<std::int64_t>(weights.size()) / (n * taps);
+  std::vector<std::int8_t> wide(weights.size() * static_cast<std::size_t>(joined));
+  for (std::int64_t j = 0; j < n; ++j) {
+    const std::int64_t place = j / outputs % joined;
+    for (std::int64_t row = j * taps; row < (j + 1) * taps; ++row) {
+      std::copy_n(weights.begin() + row * channels, channels,
+                  wide.begin() + (row * joined + place) * channels);
+    }
+  }
+  return wide;
+}
+
 PackedWeights pack(const ir::Graph& graph, const ir::Node& node, const kernels::GemmKernel& kernel,
                    bool pooled) {
   const ir::Constant& weight = graph.constant(node, "weight");
@@ -72,8 +89,12 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node, const kernels::
   p.n = weight.shape[0] / shape.groups;
   const bool folded = p.taps.pool == kernels::Pool::kFolded;
   const std::int64_t columns = folded ? 16 : p.n;
-  std::vector<std::int8_t> folds;
-  if (folded) elements = folds = folded_weights(elements, p.n, shape);
+  std::vector<std::int8_t> changed;
+  if (folded) elements = changed = folded_weights(elements, p.n, shape);
+  if (p.taps.joined > 1) {
+    elements = changed = joined_weights(elements, weight.shape[0], p.n / p.taps.joined,
+                                        shape.kernel_h * shape.kernel_w, p.taps.joined);
+  }
   p.n_padded = round_up(columns, kernel.nr);
   const std::size_t packed_bytes =
       p.taps.depthwise ? kernels::packed_depthwise_bytes(kernel, p.n, p.taps.packed.k)
