@@ -43,8 +43,9 @@ const char* function_of(const ir::Op& op) {
 }
 
 // Adds one of its nodes to a step.
-void describe(ProfiledStep& step, const ir::Graph& graph, const ir::Node& node,
+void describe(ProfiledStep& step, const ir::Graph& graph, std::size_t index,
               const PackedModel& model, std::int64_t batch) {
+  const ir::Node& node = graph.nodes[index];
   const Shape &x = graph.value(node.inputs[0]).shape, &y = graph.value(node.output).shape;
   const bool first = step.name.empty();
   step.name += (first ? "" : " + ") + node.name;
@@ -55,7 +56,8 @@ void describe(ProfiledStep& step, const ir::Graph& graph, const ir::Node& node,
   const auto weight = graph.constants.find(node.name + ".weight");
   if (weight == graph.constants.end()) return;
   const Shape& w = weight->second.shape;
-  step.kernel = model.kernel->name;
+  step.kernel =
+      model.weights[index].taps.depthwise ? model.kernel->depthwise_name : model.kernel->name;
   step.macs = batch * y.numel() * (w.numel() / w[0]);
   if (const auto* conv = std::get_if<ir::QConv2d>(&node.op)) {
     step.shape += message(", ", w[1], "x", w[2]);
@@ -93,7 +95,7 @@ Profile profile_int8(const ir::Graph& graph, const ProfileOptions& options) {
   for (const std::vector<std::size_t>& nodes : executor.steps()) {
     ProfiledStep& step = profile.steps.emplace_back();
     for (const std::size_t node : nodes) {
-      describe(step, graph, graph.nodes[node], *model, options.batch);
+      describe(step, graph, node, *model, options.batch);
     }
   }
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "file/checked.h"
 #include "ir/weight_sums.h"
+#include "kernels/u8s8/depthwise.h"
 #include "runtime/executor.h"
 
 namespace octet {
@@ -43,18 +44,6 @@ std::int32_t folded_bias(std::int32_t bias, std::int32_t zero_point, const TapLi
   return static_cast<std::int32_t>(static_cast<std::uint32_t>(bias - zero_point * sum));
 }
 
-// [tap, channel], each tap's channels padded to n_padded, as depthwise_u8 takes them.
-//   weights: [n, taps]
-void pack_depthwise(std::span<const std::int8_t> weights, std::int64_t n, std::int64_t n_padded,
-                    std::int64_t taps, std::int8_t* to) {
-  std::fill_n(to, taps * n_padded, std::int8_t{0});
-  for (std::int64_t j = 0; j < n; ++j) {
-    for (std::int64_t t = 0; t < taps; ++t) {
-      to[t * n_padded + j] = weights[static_cast<std::size_t>(j * taps + t)];
-    }
-  }
-}
-
 // Each channel's weights for the left and for the right of two neighbouring pixels, in columns 8
 // apart: rows of one tap more, whose last or first meets a zero.
 //   weights: [n, kernel_h, (kernel_w - 1) * channels], kernel_w that of the folded `shape`
@@ -72,6 +61,23 @@ std::vector<std::int8_t> folded_weights(std::span<const std::int8_t> weights, st
   return folded;
 }
 
+// The weights of joined groups (TapLists::joined): zeros meet the activations of the others.
+//   weights: [n, taps, channels], n in groups of `outputs`; returns [n, taps, joined * channels]
+std::vector<std::int8_t> joined_weights(std::span<const std::int8_t> weights, std::int64_t n,
+                                        std::int64_t outputs, std::int64_t taps,
+                                        std::int64_t joined) {
+  const std::int64_t channels = static_cast<std::int64_t>(weights.size()) / (n * taps);
+  std::vector<std::int8_t> wide(weights.size() * static_cast<std::size_t>(joined));
+  for (std::int64_t j = 0; j < n; ++j) {
+    const std::int64_t place = j / outputs % joined;
+    for (std::int64_t row = j * taps; row < (j + 1) * taps; ++row) {
+      std::copy_n(weights.begin() + row * channels, channels,
+                  wide.begin() + (row * joined + place) * channels);
+    }
+  }
+  return wide;
+}
+
 PackedWeights pack(const ir::Graph& graph, const ir::Node& node, const kernels::GemmKernel& kernel,
                    bool pooled) {
   const ir::Constant& weight = graph.constant(node, "weight");
@@ -83,12 +89,20 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node, const kernels::
   p.n = weight.shape[0] / shape.groups;
   const bool folded = p.taps.pool == kernels::Pool::kFolded;
   const std::int64_t columns = folded ? 16 : p.n;
-  std::vector<std::int8_t> folds;
-  if (folded) elements = folds = folded_weights(elements, p.n, shape);
+  std::vector<std::int8_t> changed;
+  if (folded) elements = changed = folded_weights(elements, p.n, shape);
+  if (p.taps.joined > 1) {
+    elements = changed = joined_weights(elements, weight.shape[0], p.n / p.taps.joined,
+                                        shape.kernel_h * shape.kernel_w, p.taps.joined);
+  }
   p.n_padded = round_up(columns, kernel.nr);
   const std::size_t packed_bytes =
-      p.taps.depthwise ? taps * static_cast<std::size_t>(p.n_padded)
+      p.taps.depthwise ? kernels::packed_depthwise_bytes(kernel, p.n, p.taps.packed.k)
                        : kernels::packed_weight_bytes(kernel, columns, p.taps.packed);
+  p.column_bytes =
+      p.taps.depthwise
+          ? kernel.kr * static_cast<std::int64_t>(kernels::depthwise_weight_bytes(kernel))
+          : p.taps.packed.panel_k();
   p.group_bytes = static_cast<std::size_t>(round_up(static_cast<std::int64_t>(packed_bytes), 64));
   const auto groups = static_cast<std::size_t>(shape.groups), classes = p.taps.classes.size();
   p.weights = AlignedBuffer(checked_mul(p.group_bytes, groups, "packed weights"));
@@ -98,8 +112,8 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node, const kernels::
   const auto bias = graph.constant(node, "bias").as<std::int32_t>();
   const auto multiplier = graph.constant(node, "multiplier").as<std::int32_t>();
   const auto shift = graph.constant(node, "shift").as<std::int8_t>();
-  const std::int32_t zero_point = graph.value(node.inputs[0]).qparams.zero_point -
-                                  (p.taps.depthwise ? 0 : kernel.activation_offset);
+  const std::int32_t zero_point =
+      graph.value(node.inputs[0]).qparams.zero_point - kernel.activation_offset;
   auto* vectors = p.vectors.as<std::int32_t>();
   const std::int64_t all = shape.groups * p.n_padded;
   std::fill_n(vectors, (2 + static_cast<std::int64_t>(classes)) * all, 0);
@@ -107,8 +121,7 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node, const kernels::
     const std::size_t first = static_cast<std::size_t>(g * p.n);
     std::byte* to = p.weights.data() + static_cast<std::size_t>(g) * p.group_bytes;
     if (p.taps.depthwise) {
-      pack_depthwise(elements, p.n, p.n_padded, p.taps.packed.k,
-                     reinterpret_cast<std::int8_t*>(to));
+      kernels::pack_depthwise(kernel, elements.data(), p.n, p.taps.packed.k, to);
     } else {
       kernels::pack_weights(kernel, elements.data() + first * taps, columns, p.taps.packed, to);
     }
@@ -143,8 +156,8 @@ kernels::GemmArgs PackedWeights::gemm_args(const TapLists::Class& c, std::int64_
   args.pool = taps.pool;
   args.runs = runs.data();
   args.run_count = static_cast<std::int64_t>(runs.size());
-  args.packed_w = weights.data() + static_cast<std::size_t>(group) * group_bytes +
-                  first * taps.packed.panel_k();
+  args.packed_w =
+      weights.data() + static_cast<std::size_t>(group) * group_bytes + first * column_bytes;
   args.panel_k = taps.depthwise ? n_padded : taps.packed.panel_k();
   args.epilogue.multiplier = vector;
   args.epilogue.shift = vector + all;

@@ -17,7 +17,8 @@ struct PackedWeights {
   std::int64_t n = 0;
   TapLists taps;
   bool all_shifts_zero = true, small_multipliers = true;
-  std::size_t group_bytes = 0;  // from one group's weights to the next's, a multiple of 64
+  std::size_t group_bytes = 0;    // from one group's weights to the next's, a multiple of 64
+  std::int64_t column_bytes = 0;  // from one column's first weights to the next's, panel by panel
   AlignedBuffer weights;
   std::int64_t n_padded = 0;
   // int32 [2 + classes, groups, n_padded]: multiplier, shift, and each class's bias with zero

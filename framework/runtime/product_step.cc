@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernels/u8s8/depthwise.h"
-
 namespace octet {
 namespace {
 
@@ -75,9 +73,10 @@ class ProductStep final : public Step {
       copy_bytes_ =
           static_cast<std::size_t>(round_up((s.h * s.w * s.c + kernel_.kr) * element, 64));
     }
-    kernel_scratch_bytes_ = static_cast<std::size_t>(round_up(
-        static_cast<std::int64_t>(kernels::gemm_scratch_bytes(kernel_, block_rows_, panel_k())),
-        64));
+    if (!weights_.taps.depthwise)
+      kernel_scratch_bytes_ = static_cast<std::size_t>(round_up(
+          static_cast<std::int64_t>(kernels::gemm_scratch_bytes(kernel_, block_rows_, panel_k())),
+          64));
   }
 
   std::int64_t items(std::int64_t batch) const noexcept override {
@@ -143,7 +142,7 @@ class ProductStep final : public Step {
 
   Cut cut_of(std::int64_t batch) const {
     const TapLists& taps = weights_.taps;
-    const bool one_panel = taps.depthwise || taps.pool == kernels::Pool::kFolded;
+    const bool one_panel = taps.pool == kernels::Pool::kFolded;
     const std::int64_t panels = one_panel ? 1 : weights_.n_padded / kernel_.nr;
     return {taps.shape, panels, taps.copied, batch};
   }
@@ -194,16 +193,19 @@ class ProductStep final : public Step {
       return;
     }
     // With several classes of pixels panel by panel, each read from memory once for all classes;
-    // but not for a kernel that would copy the rows for each.
+    // but not for a kernel that would copy the rows for each, nor for weights as few as depthwise
+    // ones.
     const auto [first, last] = part.of(weights_.n_padded / kernel_.nr);
-    const bool together = weights_.taps.classes.size() == 1 || kernel_scratch_bytes_ > 0;
+    const bool together =
+        weights_.taps.classes.size() == 1 || weights_.taps.depthwise || kernel_scratch_bytes_ > 0;
     const std::int64_t panels = together ? last - first : 1;
     for (std::int64_t panel = first; panel < last; panel += panels) {
       const std::int64_t column = panel * kernel_.nr;
       const std::int64_t end = std::min(column + panels * kernel_.nr, weights_.n);
       // Behind the last columns comes this thread's share of the next product.
-      const void* next = panel + panels < last ? weights_.weights.data() + end * panel_k()
-                                               : next_.share(first, weights_.n_padded / kernel_.nr);
+      const void* next = panel + panels < last
+                             ? weights_.weights.data() + end * weights_.column_bytes
+                             : next_.share(first, weights_.n_padded / kernel_.nr);
       run_columns(memory, x, from, images, part, {column, end - column, next}, scratch);
     }
   }
@@ -218,6 +220,7 @@ class ProductStep final : public Step {
                    const Part& part, const Columns& columns, std::byte* scratch) const noexcept {
     const TapLists& taps = weights_.taps;
     const std::int64_t channels = taps.shape.c / taps.shape.groups;
+    const std::int64_t skipped = taps.depthwise ? columns.first : 0;  // channels of the image
     const std::int64_t tile_pixels = std::max<std::int64_t>(1, kernel_.mr / group_);
     auto* buffer = reinterpret_cast<std::ptrdiff_t*>(scratch + kernel_scratch_bytes_ + copy_bytes_);
     for (const TapLists::Class& c : taps.classes) {
@@ -231,7 +234,7 @@ class ProductStep final : public Step {
         for (std::int64_t g = 0; g < taps.shape.groups; ++g) {
           kernels::GemmArgs args = weights_.gemm_args(c, g, columns.first, columns.count);
           args.m = count * group_;
-          args.a = x.codes == nullptr ? nullptr : x.codes + block.a + g * channels;
+          args.a = x.codes == nullptr ? nullptr : x.codes + block.a + g * channels + skipped;
           args.wide_a = x.wide;
           args.tails_readable = x.more_behind;
           args.a_rows = block.a_rows;
@@ -296,7 +299,7 @@ class ProductStep final : public Step {
       e.residual.codes = memory.codes(residual_) + at;
     }
     const kernels::GemmU8Function product =
-        weights_.taps.depthwise ? kernels::depthwise_u8 : kernel_.gemm_u8;
+        weights_.taps.depthwise ? kernel_.depthwise_u8 : kernel_.gemm_u8;
     product(args, memory.codes_to_write(output_) + at);
   }
 

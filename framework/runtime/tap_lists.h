@@ -50,9 +50,12 @@ struct TapLists {
     return {runs.data() + c.first_run, static_cast<std::size_t>(c.run_count)};
   }
 
-  // One output channel per input channel: kernels/u8s8/depthwise.h. Lists have a run per tap, and
-  // `shape` counts as one group.
+  // One output channel per input channel: kernels/u8s8/depthwise.h. Lists have a run per tap, in
+  // groups of kr, and `shape` counts as one group.
   bool depthwise = false;
+  // So many of the convolution's groups are one of `shape`'s: few channels would leave most of a
+  // panel empty, and zeros for the other groups' activations cost less.
+  std::int64_t joined = 1;
   kernels::Pool pool = kernels::Pool::kNone;
   bool copied = false;  // lists are over the image with its border
   ConvShape shape;      // of the image that is read: with the border, then without padding
@@ -66,6 +69,7 @@ struct TapLists {
   std::vector<std::ptrdiff_t> results;
 
  private:
+  void list_depthwise(const Class& c, std::int64_t kr);
   void list_windows(std::int64_t out_channels);
 };
 

@@ -162,6 +162,13 @@ TEST_CASE("executor: convolutions equal the reference") {
       {{9, 7, 70}, {70, 3, 3, 1}, {.stride = 2, .padding = 1, .groups = 70}},
       {{5, 6, 64}, {128, 3, 3, 1}, {.padding = 1, .groups = 64}},  // two outputs per channel
       {{7, 7, 12}, {10, 3, 3, 6}, {.padding = 1, .groups = 2}},
+      // Groups of few channels, several in a panel: all of them, or as many as divide their number.
+      {{5, 6, 32}, {32, 3, 3, 4}, {.padding = 1, .groups = 8}},
+      {{7, 5, 24}, {16, 3, 3, 3}, {.stride = 2, .padding = 1, .groups = 8, .clamp_min = 90}},
+      {{4, 5, 35}, {21, 3, 3, 5}, {.padding = 1, .groups = 7}},
+      {{5, 4, 40}, {80, 3, 3, 8}, {.padding = 1, .groups = 5}},
+      {{6, 6, 18}, {18, 3, 3, 2}, {.padding = 1, .groups = 9, .clamp_max = 200}},
+      {{5, 5, 96}, {96, 1, 1, 32}, {.groups = 3}},
   };
   std::uint32_t seed = 0;
   for (const Case& c : cases) {
@@ -171,6 +178,41 @@ TEST_CASE("executor: convolutions equal the reference") {
     const ValueId x = b.input(c.input, b.random_qparams());
     const Graph graph = finish(b, b.conv("conv", x, c.weight, c.op));
     check_all_ways(graph, b.codes(7 * c.input.numel()), 7, {7, 1, 2});
+  }
+}
+
+TEST_CASE("executor: depthwise convolutions equal the reference") {
+  struct Case {
+    std::int64_t h, w, channels, kernel;
+    ir::QConv2d op;
+  };
+  const std::vector<Case> cases = {
+      {6, 7, 2, 3, {.padding = 1}},
+      {5, 5, 8, 3, {.stride = 2, .padding = 1, .clamp_max = 150}},
+      {9, 4, 15, 3, {.padding = 1}},
+      {8, 9, 16, 3, {.stride = 2, .padding = 1}},
+      {7, 7, 17, 5, {.padding = 2}},
+      {9, 10, 24, 5, {.stride = 2, .padding = 2, .clamp_min = 90, .clamp_max = 170}},
+      {5, 6, 40, 3, {}},
+      {2, 2, 63, 3, {.padding = 1}},  // every pixel a class of its own
+      {4, 4, 64, 3, {.padding = 1}},
+      {3, 4, 65, 2, {.padding = 3}},  // windows wholly outside
+      {6, 6, 96, 3, {.stride = 2, .padding = 1}},
+      {4, 5, 130, 5, {.padding = 1}},
+      {20, 21, 9, 1, {}},
+  };
+  std::uint32_t seed = 200;
+  for (const Case& c : cases) {
+    CAPTURE(c.channels);
+    CAPTURE(c.kernel);
+    GraphBuilder b(++seed);
+    const ValueId x = b.input({c.h, c.w, c.channels}, b.random_qparams());
+    ir::QConv2d op = c.op;
+    op.groups = c.channels;
+    const ValueId y = b.conv("conv", x, {c.channels, c.kernel, c.kernel, 1}, op);
+    const bool add = b.graph.value(x).shape == b.graph.value(y).shape;
+    const Graph graph = finish(b, add ? b.add_op("add", {y, x}, 2, 240) : y);
+    check_all_ways(graph, b.codes(5 * c.h * c.w * c.channels), 5, {5, 1});
   }
 }
 

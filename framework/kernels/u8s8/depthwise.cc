@@ -5,57 +5,42 @@
 namespace octet::kernels {
 namespace {
 
-// Channels at a time: their accumulators stay in the nearest cache, and whole blocks have a length
-// that the compiler knows.
-constexpr std::int64_t kChannels = 64;
+std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-void accumulate(const std::uint8_t* __restrict a, const std::int8_t* __restrict w,
-                std::int64_t count, std::int32_t* __restrict acc) {
-  if (count == kChannels) {
-    for (std::int64_t j = 0; j < kChannels; ++j) acc[j] += a[j] * w[j];
-  } else {
-    for (std::int64_t j = 0; j < count; ++j) acc[j] += a[j] * w[j];
-  }
+// Where a panel's channel j is: vector v of a panel has in its lane l the four channels from
+// 16 l + 4 v on. With one lane that is the order of the channels.
+std::int64_t in_lanes(const GemmKernel& kernel, std::int64_t j) {
+  return j % 16 / 4 * (kernel.nr / 4) + j / 16 * 4 + j % 4;
 }
 
-// Channels [first, first + count) of a row.
-void store(const std::int32_t* acc, const Epilogue& e, std::int64_t first, std::int64_t count,
-           const std::uint8_t* residual, std::uint8_t* c) {
-  std::int32_t codes[kChannels];
-  for (std::int64_t j = 0; j < count; ++j) {
-    const std::int64_t channel = first + j;
-    codes[j] = requantize_one(acc[j], {e.multiplier[channel], e.shift[channel]}, e.zero_point,
-                              e.clamp_min, e.clamp_max);
-  }
-  if (residual != nullptr) {
-    const Residual& add = e.residual;
-    for (std::int64_t j = 0; j < count; ++j) {
-      codes[j] =
-          add_one(codes[j], residual[j], add.params, add.zero_point, add.clamp_min, add.clamp_max);
+template <class Weight>
+void pack(const GemmKernel& kernel, const std::int8_t* w, std::int64_t n, std::int64_t taps,
+          Weight* to) {
+  const std::int64_t panel_k = divide_up(n, kernel.nr) * kernel.nr, kr = kernel.kr;
+  std::fill_n(to, divide_up(taps, kr) * panel_k * kr, Weight{0});
+  for (std::int64_t j = 0; j < n; ++j) {
+    const std::int64_t panel = j / kernel.nr * kernel.nr,
+                       place = panel + in_lanes(kernel, j - panel);
+    for (std::int64_t t = 0; t < taps; ++t) {
+      to[(t / kr * panel_k + place) * kr + t % kr] = w[j * taps + t];
     }
   }
-  for (std::int64_t j = 0; j < count; ++j) c[j] = static_cast<std::uint8_t>(codes[j]);
 }
 
 }  // namespace
 
-void depthwise_u8(const GemmArgs& args, std::uint8_t* c) {
-  const Epilogue e = args.epilogue;
-  const auto* weights = static_cast<const std::int8_t*>(args.packed_w);
-  for (std::int64_t i = 0; i < args.m; ++i) {
-    const std::uint8_t* row = args.a + args.a_rows[i];
-    for (std::int64_t first = 0; first < args.n; first += kChannels) {
-      const std::int64_t count = std::min(kChannels, args.n - first);
-      std::int32_t acc[kChannels];
-      std::copy_n(e.bias + first, count, acc);
-      for (std::int64_t q = 0; q < args.run_count; ++q) {
-        accumulate(row + args.runs[q].source + first,
-                   weights + args.runs[q].weight * args.panel_k + first, count, acc);
-      }
-      const std::int64_t at = args.c_rows[i] + first;
-      const std::uint8_t* residual = e.residual.codes == nullptr ? nullptr : e.residual.codes + at;
-      store(acc, e, first, count, residual, c + at);
-    }
+std::size_t packed_depthwise_bytes(const GemmKernel& kernel, std::int64_t n, std::int64_t taps) {
+  const std::int64_t weights =
+      divide_up(taps, kernel.kr) * kernel.kr * divide_up(n, kernel.nr) * kernel.nr;
+  return static_cast<std::size_t>(weights) * depthwise_weight_bytes(kernel);
+}
+
+void pack_depthwise(const GemmKernel& kernel, const std::int8_t* w, std::int64_t n,
+                    std::int64_t taps, void* packed) {
+  if (depthwise_weight_bytes(kernel) == 2) {
+    pack(kernel, w, n, taps, static_cast<std::int16_t*>(packed));
+  } else {
+    pack(kernel, w, n, taps, static_cast<std::int8_t*>(packed));
   }
 }
 

@@ -4,7 +4,7 @@
 
 #include "kernels/u8s8/gemm_tiles.h"
 
-// What the AVX2 and the AVX-VNNI kernel do with the accumulators of a tile, [rows][2] vectors of 8
+// What the AVX2 and the AVX-VNNI kernels do with the accumulators of a tile, [rows][2] vectors of 8
 // columns. Internal to the including file.
 namespace octet::kernels {
 namespace {

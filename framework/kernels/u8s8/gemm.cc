@@ -10,7 +10,8 @@ namespace octet::kernels {
 namespace {
 
 constexpr GemmKernel kKernels[] = {
-#define OCTET_GEMM_KERNEL(NAME, ISA, ...) {#NAME, Isa::ISA, __VA_ARGS__, NAME, NAME},
+#define OCTET_GEMM_KERNEL(NAME, DEPTHWISE, ISA, ...) \
+  {#NAME, #DEPTHWISE, Isa::ISA, __VA_ARGS__, NAME, NAME, DEPTHWISE},
 #include "kernels/u8s8/kernels.inc"
 #undef OCTET_GEMM_KERNEL
 };

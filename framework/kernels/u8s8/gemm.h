@@ -23,6 +23,7 @@ namespace octet::kernels {
 // with zeros.
 struct GemmKernel {
   const char* name;
+  const char* depthwise_name;
   Isa isa;
   int mr;  // rows and columns of the register tile; callers that split m do well at multiples of mr
   int nr;
@@ -32,6 +33,7 @@ struct GemmKernel {
   int activation_offset;
   GemmU8Function gemm_u8;
   GemmS32Function gemm_s32;
+  GemmU8Function depthwise_u8;  // depthwise.h
 };
 
 // The kernel for a cap: exactly `isa`'s own. Throws Error if this build has none for it.

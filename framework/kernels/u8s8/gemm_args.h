@@ -83,10 +83,11 @@ using GemmU8Function = void (*)(const GemmArgs&, std::uint8_t* c);
 // counts elements. Without pooling.
 using GemmS32Function = void (*)(const GemmArgs&, std::int32_t* c);
 
-// Both entry points of every kernel in kernels.inc.
-#define OCTET_GEMM_KERNEL(NAME, ISA, ...)           \
-  void NAME(const GemmArgs& args, std::uint8_t* c); \
-  void NAME(const GemmArgs& args, std::int32_t* c);
+// The entry points of every kernel in kernels.inc: both of the product, and depthwise.h's.
+#define OCTET_GEMM_KERNEL(NAME, DEPTHWISE, ISA, ...) \
+  void NAME(const GemmArgs& args, std::uint8_t* c);  \
+  void NAME(const GemmArgs& args, std::int32_t* c);  \
+  void DEPTHWISE(const GemmArgs& args, std::uint8_t* c);
 #include "kernels/u8s8/kernels.inc"
 #undef OCTET_GEMM_KERNEL
 

@@ -6,11 +6,6 @@
 // broadcast activations; where a panel has at most 32 or 16 columns, 8 rows of 2 or 12 of 1.
 // vpdpbusd adds four u8 x s8 products to an int32 without saturation.
 
-// Pins an accumulator to a register (gemm_tiles.h).
-#ifndef OCTET_PIN  // the tests' emulation has nothing to pin
-#define OCTET_PIN(vector) asm volatile("" : "+v"(vector))
-#endif
-
 namespace octet::kernels {
 namespace {
 

@@ -328,30 +328,31 @@ void test_longest_sum(const GemmKernel& kernel) {
 }  // namespace
 
 // clang-format off
-#define OCTET_GEMM_KERNEL(NAME, ISA, ...)                                       \
+#define OCTET_GEMM_KERNEL(NAME, DEPTHWISE, ISA, ...)                                       \
   TEST_CASE("gemm: " #NAME " equals the definition on random shapes") {         \
-    test_random_shapes({#NAME, Isa::ISA, __VA_ARGS__, NAME, NAME});             \
+    test_random_shapes(select_gemm(Isa::ISA));             \
   }                                                                             \
   TEST_CASE("gemm: " #NAME " requantizes like requantize_one for every shift") { \
-    test_epilogue({#NAME, Isa::ISA, __VA_ARGS__, NAME, NAME});                  \
+    test_epilogue(select_gemm(Isa::ISA));                  \
   }                                                                             \
   TEST_CASE("gemm: " #NAME " reads no byte behind a row") {                     \
-    test_row_ends({#NAME, Isa::ISA, __VA_ARGS__, NAME, NAME});                  \
+    test_row_ends(select_gemm(Isa::ISA));                  \
   }                                                                             \
   TEST_CASE("gemm: " #NAME " is right on many rows") {             \
-    test_many_rows({#NAME, Isa::ISA, __VA_ARGS__, NAME, NAME});                 \
+    test_many_rows(select_gemm(Isa::ISA));                 \
   }                                                                             \
   TEST_CASE("gemm: " #NAME " is exact on the longest sums that fit into int32") { \
-    test_longest_sum({#NAME, Isa::ISA, __VA_ARGS__, NAME, NAME});               \
+    test_longest_sum(select_gemm(Isa::ISA));               \
   }
 // clang-format on
 #include "kernels/u8s8/kernels.inc"
 #undef OCTET_GEMM_KERNEL
 
 TEST_CASE("select_gemm: gives exactly the kernel that was asked for") {
-#define OCTET_GEMM_KERNEL(NAME, ISA, ...)       \
-  CHECK(select_gemm(Isa::ISA).isa == Isa::ISA); \
-  CHECK(select_gemm(Isa::ISA).name == std::string(#NAME));
+#define OCTET_GEMM_KERNEL(NAME, DEPTHWISE, ISA, ...)       \
+  CHECK(select_gemm(Isa::ISA).isa == Isa::ISA);            \
+  CHECK(select_gemm(Isa::ISA).name == std::string(#NAME)); \
+  CHECK(select_gemm(Isa::ISA).depthwise_name == std::string(#DEPTHWISE));
 #include "kernels/u8s8/kernels.inc"
 #undef OCTET_GEMM_KERNEL
 #if defined(__x86_64__)
@@ -365,7 +366,7 @@ TEST_CASE("select_gemm: gives exactly the kernel that was asked for") {
 
 TEST_CASE("pack_weights: panels of nr columns, groups of kr, zeros in the tails") {
   const std::vector<std::int8_t> w = {1, 2, 3, 4, 5, 6, -7, -8, -9};  // [3, 3]
-  const GemmKernel kernel{"test", Isa::kScalar, 1, 2, 2, 0, 0, nullptr, nullptr};
+  const GemmKernel kernel{"test", "", Isa::kScalar, 1, 2, 2, 0, 0, nullptr, nullptr, nullptr};
   const PackedK whole(kernel, 3, 3);
   REQUIRE(packed_weight_bytes(kernel, 3, whole) == 16);
   std::vector<std::int8_t> packed(16, 99);
