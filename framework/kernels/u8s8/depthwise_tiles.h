@@ -32,7 +32,10 @@ template <bool kComplete, std::uint8_t Code = 0>
 [[gnu::always_inline]] inline const std::uint8_t* at_tap(const std::uint8_t* anchor,
                                                          const TapRun& tap) {
   static constexpr Absent<Code> kAbsent;
-  return kComplete || tap.count != 0 ? anchor + tap.source : kAbsent.codes;
+  if (kComplete) return anchor + tap.source;
+  const std::uint8_t* at = tap.count != 0 ? anchor + tap.source : kAbsent.codes;
+  asm volatile("" : "+r"(at));  // Clang would choose addresses in vectors, and spill
+  return at;
 }
 
 // Kernel has a constant kChannels and a template run<Rows, kWhole>(tile, c), kWhole: the tile has
