@@ -162,6 +162,8 @@ TEST_CASE("executor: convolutions equal the reference") {
       {{9, 7, 70}, {70, 3, 3, 1}, {.stride = 2, .padding = 1, .groups = 70}},
       {{5, 6, 64}, {128, 3, 3, 1}, {.padding = 1, .groups = 64}},  // two outputs per channel
       {{7, 7, 12}, {10, 3, 3, 6}, {.padding = 1, .groups = 2}},
+      {{6, 5, 4}, {5, 4, 3, 4}, {.padding = 7}},  // pixels further outside than the kernel is wide
+      {{9, 4, 8}, {8, 5, 6, 1}, {.padding = 8, .groups = 8}},
   };
   std::uint32_t seed = 0;
   for (const Case& c : cases) {
