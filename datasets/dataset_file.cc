@@ -12,7 +12,8 @@
 namespace octet {
 namespace {
 
-constexpr std::size_t kMaxBytes = std::size_t{1} << 30;
+// The largest file of a dataset here has 47 MB; an unknown one must not fill the memory.
+constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 
 // A complete gzip member, CRC checked by zlib, and nothing behind it.
 std::vector<std::byte> gunzip(std::vector<std::byte> packed) {
@@ -45,12 +46,18 @@ std::string fetch_remedy(std::string_view dataset, const std::string& root) {
 }
 
 DatasetFile read_dataset_file(const std::string& path, const std::string& remedy) {
-  DatasetFile file{path, {}, remedy};
+  std::vector<std::byte> bytes;
   try {
-    file.bytes = read_file(path, kMaxBytes);
+    bytes = read_file(path, kMaxBytes);
   } catch (const Error& e) {
     throw Error(message(e.what(), "; ", remedy));
   }
+  return parse_dataset_file(path, std::move(bytes), remedy);
+}
+
+DatasetFile parse_dataset_file(const std::string& path, std::vector<std::byte> bytes,
+                               const std::string& remedy) {
+  DatasetFile file{path, std::move(bytes), remedy};
   if (!path.ends_with(".gz")) return file;
   try {
     file.bytes = gunzip(std::move(file.bytes));

@@ -22,9 +22,13 @@ struct DatasetFile {
 // The command that brings the dataset into `root`: "fetch it with: datasets/fetch.sh mnist".
 std::string fetch_remedy(std::string_view dataset, const std::string& root);
 
-// Reads a file of at most 1 GiB; a path that ends in .gz is unpacked (at most 1 GiB as well).
+// Reads a file of at most 64 MiB; a path that ends in .gz is unpacked (to at most 64 MiB).
 // Throws Error with path, reason and remedy.
 DatasetFile read_dataset_file(const std::string& path, const std::string& remedy);
+
+// The same of a file in memory; `path` is only its name.
+DatasetFile parse_dataset_file(const std::string& path, std::vector<std::byte> bytes,
+                               const std::string& remedy);
 
 // Throws Error unless the SHA-256 of the (unpacked) bytes is `expected`, 64 lower-case hex digits.
 void verify_sha256(const DatasetFile& file, std::string_view expected);

@@ -26,11 +26,25 @@
 
 #include "base/error.h"
 #include "datasets/jpeg_check.h"
+#include "datasets/png_check.h"
 
 namespace octet {
 namespace {
 
 constexpr std::int64_t kMaxPixels = std::int64_t{64} << 20;
+
+// The most pixels that the file can hold: a small one must not ask for much memory and time.
+// Deflate makes at most 1032 bytes of one; a JPEG has a bit or more for each block of 8 x 8 pixels,
+// at a quarter of the resolution or more.
+std::int64_t most_pixels(std::span<const stbi_uc> bytes) {
+  const auto size = static_cast<std::int64_t>(bytes.size());
+  if (bytes[0] == 0xff) return 4 * 64 * 8 * size;
+  constexpr std::size_t kDepth = 24, kColourType = 25;  // in a PNG's first chunk
+  if (bytes.size() <= kColourType) return 0;
+  constexpr int kChannels[] = {1, 1, 3, 1, 2, 1, 4};
+  const int depth = bytes[kDepth], type = bytes[kColourType];
+  return 1032 * 8 * size / std::max(1, depth * (type <= 6 ? kChannels[type] : 1));
+}
 
 // Which source rows (or columns) make an output row, and how much of each.
 struct Taps {
@@ -65,6 +79,8 @@ Image decode_image(std::span<const std::byte> bytes, int channels, const std::st
   OCTET_CHECK(bytes.size() <= std::numeric_limits<int>::max(), source, ": the file is too large");
   OCTET_CHECK(jpeg_tables_fit(std::span(data, bytes.size())), source,
               ": the image is damaged: a Huffman table has more than 256 codes");
+  OCTET_CHECK(png_chunks_fit(std::span(data, bytes.size())), source,
+              ": the image is damaged: it ends within a chunk");
   const int size = static_cast<int>(bytes.size());
   int width = 0, height = 0, stored_channels = 0;
   OCTET_CHECK(stbi_info_from_memory(data, size, &width, &height, &stored_channels) == 1, source,
@@ -73,6 +89,9 @@ Image decode_image(std::span<const std::byte> bytes, int channels, const std::st
                   height <= STBI_MAX_DIMENSIONS && std::int64_t{width} * height <= kMaxPixels,
               source, ": expected at most 16384 pixels per side and ", kMaxPixels, " in all, got ",
               width, " x ", height);
+  OCTET_CHECK(std::int64_t{width} * height <= most_pixels(std::span(data, bytes.size())), source,
+              ": the image is damaged: ", size, " bytes cannot hold ", width, " x ", height,
+              " pixels");
 
   if (channels == 0) channels = stored_channels <= 2 ? 1 : 3;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(

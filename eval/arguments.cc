@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "eval/classify_images.h"
+#include "eval/thread_note.h"
 
 namespace octet {
 
@@ -153,6 +154,7 @@ Arguments read_arguments(const cxxopts::ParseResult& parsed) {
   set_process_isa(a.isa);
   a.threads = parsed.count("threads") > 0 ? parsed["threads"].as<int>() : available_processors();
   set_num_threads(a.threads);
+  note_many_threads();
   a.batch = parsed["batch"].as<std::int64_t>();
   if (a.batch < 1 || a.batch > 65536)
     throw UsageError(message("--batch must be in [1, 65536], got ", a.batch));

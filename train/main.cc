@@ -10,6 +10,7 @@
 #include "eval/guarded_main.h"
 #include "eval/load_data.h"
 #include "eval/run_files.h"
+#include "eval/thread_note.h"
 #include "io/config.h"
 #include "models/registry.h"
 #include "octet_version.h"
@@ -112,6 +113,7 @@ int run(const cxxopts::ParseResult& parsed) {
   if (request.threads == 0 && parsed.count("threads") == 0)
     request.threads = available_processors();
   set_num_threads(request.threads);
+  note_many_threads();
   set_process_isa(parsed.count("isa") > 0 ? isa_from_name(parsed["isa"].as<std::string>())
                                           : default_isa());
 

@@ -11,6 +11,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "file/atomic_write.h"
+#include "file/printable.h"
 #include "octet_version.h"
 
 namespace octet {
@@ -35,6 +36,10 @@ fs::path create_run_folder(const fs::path& runs, const std::string& name, const 
   if (!out.empty() && fs::exists(fs::symlink_status(out))) {
     throw UsageError(message(
         "--out ", out, " exists; name a new folder, or continue that run with --resume ", out));
+  }
+  if (out.empty() && name.find('/') != std::string::npos) {
+    throw UsageError(message("run.name \"", printable(name), "\" has a '/'; run folders are ",
+                             runs.string(), "/<name>-001, and --out names any other"));
   }
   std::error_code error;
   fs::create_directories(parent, error);

@@ -29,6 +29,18 @@ std::string temporary_name(const std::string& path) {
   return message(path, kMark, ::getpid(), "-", counter++);
 }
 
+// Renaming puts a file in the place of whatever has the name: also of a device, /dev/full or
+// /dev/stdout say, for all who use it.
+void check_replaceable(const std::string& path) {
+  std::error_code ignored;
+  const auto type = std::filesystem::status(path, ignored).type();
+  using Type = std::filesystem::file_type;
+  OCTET_CHECK(
+      type != Type::character && type != Type::block && type != Type::fifo && type != Type::socket,
+      "cannot write \"", printable(path),
+      "\": it is a device or a pipe; name a file, which is written as a whole");
+}
+
 // The state of one write; removes what it created unless it was completed.
 class Writer {
  public:
@@ -95,6 +107,7 @@ class Writer {
 
 void atomic_write(const std::string& path, std::span<const std::byte> bytes,
                   const AtomicWriteOptions& options) {
+  check_replaceable(path);
   Writer writer(path, options.file_system ? *options.file_system : posix_file_system());
   writer.write(bytes);
   writer.put_in_place(options.keep_previous_as);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "file/atomic_write.h"
 #include "file/printable.h"
+#include "file/read_file.h"
 #include "io/weights.h"
 #include "io/weights_hash.h"
 
@@ -65,9 +66,9 @@ void save_checkpoint(const RunLock& lock, const Checkpoint& checkpoint, int keep
                serialize_safetensors(metadata, std::move(entries)), options);
 }
 
-Checkpoint read_checkpoint(const std::string& path) {
-  const SafetensorsFile file = SafetensorsFile::read(path);
-  const std::string name = message("\"", printable(path), "\"");
+Checkpoint parse_checkpoint(std::vector<std::byte> bytes, const std::string& source_name) {
+  const SafetensorsFile file = SafetensorsFile::parse(std::move(bytes), source_name);
+  const std::string name = message("\"", printable(source_name), "\"");
   const auto format = file.metadata().find("octet.format");
   OCTET_CHECK(format != file.metadata().end() && format->second == "checkpoint", name,
               " is not a checkpoint");
@@ -91,6 +92,10 @@ Checkpoint read_checkpoint(const std::string& path) {
     checkpoint.groups[group].push_back(std::move(tensor));
   }
   return checkpoint;
+}
+
+Checkpoint read_checkpoint(const std::string& path) {
+  return parse_checkpoint(read_file(path), path);
 }
 
 std::optional<LoadedCheckpoint> load_checkpoint(const std::string& folder) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -36,6 +37,7 @@ void save_checkpoint(const RunLock& lock, const Checkpoint& checkpoint, int keep
 // One file, completely verified: layout, version, and the SHA-256 of its content. Throws Error that
 // names the file and the reason.
 Checkpoint read_checkpoint(const std::string& path);
+Checkpoint parse_checkpoint(std::vector<std::byte> bytes, const std::string& source_name);
 
 struct LoadedCheckpoint {
   Checkpoint checkpoint;

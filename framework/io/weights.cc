@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "file/printable.h"
+#include "file/read_file.h"
 #include "file/sha256.h"
 #include "io/weights_hash.h"
 
@@ -97,9 +98,10 @@ void save_weights(const std::string& path, const std::vector<NamedTensor>& tenso
 
 Tensor turn_flattened_columns(const NamedTensor& weight, std::int64_t channels) {
   const Tensor& w = weight.tensor;
-  OCTET_CHECK(w.rank() == 2 && w.dim(1) % channels == 0, "tensor \"", printable(weight.name),
-              "\" is ", name_of(w.dtype()), " ", w.shape(), ", the model expects the weight of a ",
-              "linear layer that reads a flattened map of ", channels, " channels");
+  OCTET_CHECK(w.rank() == 2 && w.numel() > 0 && w.dim(1) % channels == 0, "tensor \"",
+              printable(weight.name), "\" is ", name_of(w.dtype()), " ", w.shape(),
+              ", the model expects the weight of a ", "linear layer that reads a flattened map of ",
+              channels, " channels");
   return to_channels_last(w, channels, w.dim(1) / channels, w.shape());
 }
 
@@ -107,17 +109,24 @@ std::vector<NamedTensor> load_weights(const std::string& path) {
   return read_weights(path).tensors;
 }
 
-WeightsFile read_weights(const std::string& path) {
-  const SafetensorsFile file = SafetensorsFile::read(path);
+WeightsFile read_weights(const std::string& path) { return parse_weights(read_file(path), path); }
+
+WeightsFile parse_weights(std::vector<std::byte> bytes, const std::string& source_name) {
+  const SafetensorsFile file = SafetensorsFile::parse(std::move(bytes), source_name);
   const auto format = file.metadata().find(kFormatKey);
   const bool foreign = format == file.metadata().end();
   OCTET_CHECK(foreign || format->second == "weights" || format->second == "checkpoint", "\"",
-              printable(path), "\" holds no weights but \"", printable(format->second), "\"");
+              printable(source_name), "\" holds no weights but \"", printable(format->second),
+              "\"");
   WeightsFile weights{.tensors = {}, .is_torch = foreign};
   for (const TensorEntry& entry : file.tensors()) {
     if (foreign && ends_with(entry.name, "num_batches_tracked")) continue;
     if (!foreign && entry.name.find('/') != std::string::npos) continue;  // another group
     NamedTensor tensor = to_tensor(entry);
+    // One extent of 0 lets the others be of any size.
+    OCTET_CHECK(!foreign || tensor.tensor.numel() > 0, "\"", printable(source_name),
+                "\": tensor \"", printable(entry.name), "\" of shape ", entry.shape,
+                " has no elements");
     if (foreign && tensor.tensor.rank() == 4) tensor.tensor = turn_kernel(tensor.tensor);
     weights.tensors.push_back(std::move(tensor));
   }

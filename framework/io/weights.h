@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -36,6 +37,7 @@ struct WeightsFile {
 // [O, I, KH, KW] into our [O, KH, KW, I], and "*.num_batches_tracked" are left out.
 // Throws Error that names the file.
 WeightsFile read_weights(const std::string& path);
+WeightsFile parse_weights(std::vector<std::byte> bytes, const std::string& source_name);
 std::vector<NamedTensor> load_weights(const std::string& path);  // its tensors alone
 
 // A linear layer's weight [O, C H W], its columns turned from PyTorch's order C, H, W to ours, H,

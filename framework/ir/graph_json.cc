@@ -17,6 +17,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxJsonBytes = std::size_t{16} << 20;
 constexpr int kMaxDepth = 4;  // {"values": [{"shape": [...]}]}
+// Of one object. The largest has 10; finding a key takes time in proportion, so many take its
+// square.
+constexpr std::size_t kMaxKeys = 32;
 
 // The attributes of an op: visit(key, field) for each. Writing and reading share this list.
 template <class AnyOp, class Visit>
@@ -74,6 +77,8 @@ Json parse_strictly(std::string_view text) {
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key) {
       const auto& key = parsed.get_ref<const std::string&>();
+      OCTET_CHECK(keys.back().size() < kMaxKeys, "its JSON has an object of more than ", kMaxKeys,
+                  " keys");
       OCTET_CHECK(keys.back().insert(key).second, "duplicate key \"", printable(key), "\"");
     }
     return true;

@@ -11,6 +11,9 @@ namespace {
 // No extent, kernel, stride or padding beyond this, so that sums and products of a few stay far
 // within int64.
 constexpr std::int64_t kMaxExtent = 1 << 20;
+// Of a convolution. The engine lists the taps that meet the image anew for each distance from its
+// border, so a wide padding would take much memory and time.
+constexpr std::int64_t kMaxKernel = 255, kMaxPadding = 32;
 
 struct Inference {
   const Node& node;
@@ -62,8 +65,12 @@ struct Inference {
         " output channels");
     check(weight[3] == x[2] / op.groups, "expects a weight of ", x[2] / op.groups,
           " channels per group, got shape ", weight);
-    return {extent(x[0], weight[1], op.stride, op.padding),
-            extent(x[1], weight[2], op.stride, op.padding), weight[0]};
+    const Shape y{extent(x[0], weight[1], op.stride, op.padding),
+                  extent(x[1], weight[2], op.stride, op.padding), weight[0]};
+    check(weight[1] <= kMaxKernel && weight[2] <= kMaxKernel && op.padding <= kMaxPadding,
+          "has a kernel of ", weight[1], " x ", weight[2], " with padding ", op.padding,
+          "; kernels up to ", kMaxKernel, " and padding up to ", kMaxPadding, " are supported");
+    return y;
   }
 
   Shape operator()(const QLinear&) const {

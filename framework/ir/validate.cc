@@ -15,9 +15,11 @@
 namespace octet::ir {
 namespace {
 
-constexpr std::size_t kMaxNodes = 1 << 16;
+constexpr std::size_t kMaxNodes = 1 << 14;
 constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 31;  // of one value, without batch
+// Of one value: 4096 x 4096. The engine lists them, so a small file would take much memory.
+constexpr std::int64_t kMaxPixels = std::int64_t{1} << 24;
 constexpr std::int64_t kMaxAccumulator = std::numeric_limits<std::int32_t>::max();
 
 void check_name(const char* what, const std::string& name) {
@@ -86,6 +88,8 @@ class Validator {
     }
     OCTET_CHECK(value.shape.numel() <= kMaxElements, name, " has shape ", value.shape,
                 ", more than ", kMaxElements, " elements");
+    OCTET_CHECK(value.shape.rank() == 1 || value.shape[0] * value.shape[1] <= kMaxPixels, name,
+                " has shape ", value.shape, ", more than ", kMaxPixels, " pixels");
     OCTET_CHECK(usable(value.qparams.scale), name, " has scale ", value.qparams.scale,
                 "; a scale and its inverse must be positive, finite and normal");
     const std::int32_t zero_max = value.dtype == DType::kI32 ? 0 : 255;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 #include "base/error.h"
 #include "file/checked.h"
@@ -31,7 +32,14 @@ void decode(const pb::TensorProto& t, const List& list, std::uint64_t count,
               " elements, its shape has ", count);
   out.resize(static_cast<std::size_t>(count));
   if (!has_raw) {
-    std::copy(list.begin(), list.end(), out.begin());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const auto value = list[static_cast<int>(i)];  // int8 and uint8 come in int32
+      out[i] = static_cast<Out>(value);
+      if constexpr (std::is_integral_v<T>) {
+        OCTET_CHECK(std::int64_t{value} == std::int64_t{static_cast<T>(value)}, "has the element ",
+                    value, ", which its type cannot hold");
+      }
+    }
     return;
   }
   for (std::size_t i = 0; i < out.size(); ++i) {
@@ -52,6 +60,8 @@ struct ScaleIndex {
     count = dims[static_cast<std::size_t>(axis)];
     OCTET_CHECK(static_cast<std::int64_t>(grid.scale.size()) == count, "has ", grid.scale.size(),
                 " scales for ", count, " channels");
+    // Where one extent is 0, the product of others may be of any size.
+    OCTET_CHECK(std::find(dims.begin(), dims.end(), 0) == dims.end(), "has no elements");
     for (std::size_t i = static_cast<std::size_t>(axis) + 1; i < dims.size(); ++i) inner *= dims[i];
   }
   std::size_t of(std::size_t i) const {

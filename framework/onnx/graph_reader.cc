@@ -7,6 +7,8 @@
 namespace octet {
 namespace {
 
+// Of nodes: some checks look at all those before one.
+constexpr int kMaxNodes = 1 << 14;
 constexpr std::int64_t kOldestOpset = 7, kNewestOpset = 25;
 
 void check_opset(OnnxGraph& g) {
@@ -164,6 +166,8 @@ OnnxGraph read_onnx_graph(std::span<const std::byte> bytes) {
   OCTET_CHECK(g.model.has_graph() && g.model.graph().node_size() > 0,
               "is not an ONNX model: it has no graph");
   check_opset(g);
+  OCTET_CHECK(g.model.graph().node_size() <= kMaxNodes, "has ", g.model.graph().node_size(),
+              " nodes; at most ", kMaxNodes, " are supported");
   OCTET_CHECK(g.model.functions_size() == 0, "has local functions; export without them");
   read_constants(g);
   read_input(g);

@@ -13,6 +13,10 @@ using Type = pb::TensorProto;
 // Stands for the batch in the sizes that a Shape node gives; Reshape copies it.
 constexpr std::int64_t kBatch = std::numeric_limits<std::int64_t>::min();
 
+// How often each element of the file's tensors may be made again: quantized, dequantized, passed on
+// and given to a layer, with room to spare.
+constexpr std::int64_t kMakings = 8;
+
 constexpr char kSupported[] =
     "Conv, BatchNormalization, Gemm, MatMul, Relu, Clip, Add, Concat, MaxPool, AveragePool, "
     "GlobalAveragePool, ReduceMean, Flatten, Reshape, Squeeze, QuantizeLinear, DequantizeLinear, "
@@ -32,6 +36,7 @@ Constant list_of(std::vector<std::int64_t> integers) {
 
 Importer::Importer(const OnnxGraph& graph, const Shape& image_shape)
     : graph_(graph), constants_(graph.constants) {
+  for (const auto& [name, constant] : graph.constants) budget_ += kMakings * constant.numel();
   const std::vector<std::int64_t>& dims = graph.input_dims;
   OCTET_CHECK(dims.size() == 4, "has an input of rank ", dims.size(),
               "; a model takes images [N, C, H, W]");
@@ -117,7 +122,9 @@ bool Importer::read_constant_node(const OnnxNode& node) {
     const pb::AttributeProto* one = node.attribute("value_int");
     if (a != nullptr && a->has_t()) {
       try {
-        constants_[node.output()] = read_constant(a->t());
+        Constant c = read_constant(a->t());
+        budget_ += kMakings * c.numel();
+        constants_[node.output()] = std::move(c);
       } catch (const Error& error) {
         node.fail(error.what());
       }
@@ -138,6 +145,7 @@ bool Importer::read_constant_node(const OnnxNode& node) {
   if (op == "Identity" || op == "Unsqueeze" || op == "Squeeze" || op == "Cast") {
     // Sizes are lists here whatever their rank. A Cast of them changes nothing but the type.
     node.require(op == "Identity" || !first.is_real(), "on real constants is not supported");
+    spend(node, first.numel());
     Constant copy = first;
     constants_[node.output()] = std::move(copy);
     return true;
@@ -156,6 +164,7 @@ bool Importer::read_constant_node(const OnnxNode& node) {
     for (std::size_t i = 0; i < node.inputs(); ++i) {
       const Constant& part = constant(node, i, "part");
       node.require(!part.is_real(), "joins real constants");
+      spend(node, part.numel());
       all.insert(all.end(), part.integers.begin(), part.integers.end());
     }
     constants_[node.output()] = list_of(std::move(all));
@@ -182,6 +191,12 @@ void Importer::read_shape(const OnnxNode& node) {
   };
   const std::int64_t start = bound("start", 0), end = std::max(start, bound("end", count));
   constants_[node.output()] = list_of({sizes.begin() + start, sizes.begin() + end});
+}
+
+void Importer::spend(const OnnxNode& node, std::int64_t elements) {
+  node.require(elements <= budget_, "and the nodes before it make more than ", kMakings,
+               " times the elements that the file holds");
+  budget_ -= elements;
 }
 
 const Constant& Importer::constant(const OnnxNode& node, std::size_t i, const char* what) const {

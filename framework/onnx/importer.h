@@ -43,6 +43,9 @@ class Importer {
   bool read_constant_node(const OnnxNode& node);
   void read_cast(const OnnxNode& node);
   void read_shape(const OnnxNode& node);
+  // A node makes a constant or a weight of so many elements. Few nodes can double a tensor so often
+  // that it fills the memory; an honest file makes each of its own tensors a few times.
+  void spend(const OnnxNode& node, std::int64_t elements);
   bool is_constant(const std::string& name) const { return constants_.count(name) > 0; }
   const Constant& constant(const OnnxNode& node, std::size_t i, const char* what) const;
   const Value& value(const OnnxNode& node, std::size_t i) const;
@@ -102,6 +105,7 @@ class Importer {
   std::int64_t classes_ = 0;
   std::optional<QParams> pixels_;
   std::map<std::string, Constant> constants_;
+  std::int64_t budget_ = 1 << 16;  // elements that nodes may still make
   std::map<std::string, Value> values_;
   std::map<std::string, int> names_;  // of layers
   std::vector<LayerSpec> layers_;

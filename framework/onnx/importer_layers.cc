@@ -45,6 +45,7 @@ void Importer::read_conv(const OnnxNode& node) {
   node.require(
       win.kernel_h == w.dims[2] && win.kernel_w == w.dims[3] && win.kernel_h == win.kernel_w,
       "has a kernel of ", w.dims[2], " x ", w.dims[3], "; only square ones are supported");
+  spend(node, w.numel());
   LayerSpec& s = append(node, Kind::kConv, {0}, {win.out_h, win.out_w, out}, w.name);
   s.conv = {.in = channels,
             .out = out,
@@ -73,6 +74,7 @@ void Importer::read_batch_norm(const OnnxNode& node) {
   conv->mean = per_channel(node, constant(node, 3, "mean"), channels, "mean");
   conv->var = per_channel(node, constant(node, 4, "variance"), channels, "variance");
   const float epsilon = node.real("epsilon", 1e-5f), ours = BatchNormOptions().eps;
+  node.require(std::isfinite(epsilon), "has an epsilon of ", epsilon);
   for (std::size_t c = 0; c < conv->var.size(); ++c) {
     if (epsilon != ours) conv->var[c] += epsilon - ours;
     node.require(conv->var[c] + ours > 0.0f, "has a variance of ", conv->var[c], " in channel ", c);
@@ -90,6 +92,7 @@ void Importer::read_gemm(const OnnxNode& node) {
   const Constant& w = constant(node, 1, "weight");
   node.require(w.is_real() && w.dims.size() == 2 && w.numel() > 0,
                "needs a float32 or dequantized weight of rank 2");
+  spend(node, w.numel());
   const bool rows = node.integer("transB", 0) != 0;  // [O, I], otherwise [I, O]
   const std::int64_t out = w.dims[rows ? 0 : 1], in = w.dims[rows ? 1 : 0];
   append_linear(node, rows ? w.reals : channels_first(std::span<const float>(w.reals), 1, in, out),
@@ -104,6 +107,7 @@ void Importer::read_matmul(const OnnxNode& node) {
   const Constant& w = constant(node, 1, "second factor");
   node.require(w.is_real() && w.dims.size() == 2 && w.numel() > 0,
                "needs a float32 or dequantized weight of rank 2");
+  spend(node, w.numel());
   append_linear(node, channels_first(std::span<const float>(w.reals), 1, w.dims[0], w.dims[1]),
                 w.dims[1], w, false);
 }

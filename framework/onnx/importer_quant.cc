@@ -1,5 +1,6 @@
 // QuantizeLinear and DequantizeLinear: constants are computed, activations give their layer its
 // scale and zero point.
+#include <algorithm>
 #include <cmath>
 
 #include "onnx/importer.h"
@@ -58,6 +59,7 @@ void Importer::read_quantize(const OnnxNode& node) {
     if (g.type == Type::FLOAT) g.type = Type::UINT8;  // no zero point
     node.require(g.type == Type::INT8 || g.type == Type::UINT8,
                  "quantizes to other codes than int8 or uint8");
+    spend(node, real.numel());
     try {
       constants_[node.output()] = quantize_constant(real, g);
     } catch (const Error& error) {
@@ -82,6 +84,7 @@ void Importer::read_dequantize(const OnnxNode& node) {
                  "reads other codes than int8, uint8 or int32");
     node.require(node.input(2).empty() || g.type == codes.type,
                  "has a zero point of another type than its codes");
+    spend(node, codes.numel());
     try {
       constants_[node.output()] = dequantize_constant(codes, g);
     } catch (const Error& error) {
@@ -113,7 +116,7 @@ void Importer::clip_codes(const OnnxNode& node) {
     if (node.input(i).empty()) return otherwise;
     const Constant& c = constant(node, i, "bound");
     node.require(!c.is_real() && c.numel() == 1, "needs one integer as its bound");
-    return c.integers[0] + offset;
+    return std::clamp<std::int64_t>(c.integers[0], -256, 256) + offset;
   };
   const std::int64_t low = bound(1, 0), high = bound(2, 255);
   const QRange six = clamp_range(Act::kRelu6, q, kActivationRange);

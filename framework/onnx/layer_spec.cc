@@ -1,6 +1,7 @@
 #include "onnx/layer_spec.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
 #include "nn/add_act.h"
@@ -60,15 +61,14 @@ class ImportedModel final : public Module {
   std::vector<Step> steps_;
 };
 
-void fill(const std::vector<NamedTensor>& state, const std::string& name,
+void fill(const std::map<std::string, Tensor>& state, const std::string& name,
           const std::vector<float>& values) {
-  for (const NamedTensor& t : state) {
-    if (t.name != name) continue;
-    Tensor tensor = t.tensor;
-    OCTET_CHECK(tensor.numel() == static_cast<std::int64_t>(values.size()), "[", name, "] has ",
-                tensor.shape(), " elements, the file ", values.size());
-    std::copy(values.begin(), values.end(), tensor.mutable_data());
-  }
+  const auto found = state.find(name);
+  if (found == state.end()) return;
+  Tensor tensor = found->second;
+  OCTET_CHECK(tensor.numel() == static_cast<std::int64_t>(values.size()), "[", name, "] has ",
+              tensor.shape(), " elements, the file ", values.size());
+  std::copy(values.begin(), values.end(), tensor.mutable_data());
 }
 
 }  // namespace
@@ -86,9 +86,9 @@ std::unique_ptr<Module> build_imported_model(std::vector<LayerSpec> layers) {
     s.conv.bias = s.linear.bias = !s.bias.empty();
     model->append(s);
   }
-  std::vector<NamedTensor> state = model->named_parameters();
-  const std::vector<NamedTensor> buffers = model->named_buffers();
-  state.insert(state.end(), buffers.begin(), buffers.end());
+  std::map<std::string, Tensor> state;
+  for (const NamedTensor& t : model->named_parameters()) state.emplace(t.name, t.tensor);
+  for (const NamedTensor& t : model->named_buffers()) state.emplace(t.name, t.tensor);
   for (const LayerSpec& s : layers) {
     if (s.weight.empty()) continue;
     fill(state, s.name + ".weight", s.weight);

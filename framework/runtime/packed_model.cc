@@ -20,13 +20,21 @@ ConvShape conv_shape(const ir::Graph& graph, const ir::Node& node, const Shape& 
   return {x[0], x[1], x[2], weight[1], weight[2], op->stride, op->padding, op->groups, y[0], y[1]};
 }
 
-// One channel's sum of weights for each tap; weights: [kernel_h * kernel_w, channels]
-std::vector<std::int32_t> tap_sums(std::span<const std::int8_t> weights, const ConvShape& shape) {
-  std::vector<std::int32_t> sums(static_cast<std::size_t>(shape.kernel_h * shape.kernel_w));
-  const std::size_t channels = weights.size() / sums.size();
-  for (std::int32_t& sum : sums) {
-    sum = static_cast<std::int32_t>(ir::weight_sums(weights.first(channels)).sum);
-    weights = weights.subspan(channels);
+// One channel's sums of weights over the taps above and left of each place between taps, so that
+// any window of taps takes four of them.   weights: [kernel_h, kernel_w, channels]
+//   returns [kernel_h + 1, kernel_w + 1]
+std::vector<std::int64_t> tap_sums(std::span<const std::int8_t> weights, const ConvShape& shape) {
+  const auto h = static_cast<std::size_t>(shape.kernel_h),
+             w = static_cast<std::size_t>(shape.kernel_w), line = w + 1;
+  std::vector<std::int64_t> sums((h + 1) * line);
+  const std::size_t channels = weights.size() / (h * w);
+  for (std::size_t row = 0; row < h; ++row) {
+    std::int64_t in_row = 0;
+    for (std::size_t column = 0; column < w; ++column) {
+      in_row += ir::weight_sums(weights.first(channels)).sum;
+      weights = weights.subspan(channels);
+      sums[(row + 1) * line + column + 1] = sums[row * line + column + 1] + in_row;
+    }
   }
   return sums;
 }
@@ -34,13 +42,16 @@ std::vector<std::int32_t> tap_sums(std::span<const std::int8_t> weights, const C
 // eq. (7): the bias of one channel for the pixels of a class, with what each of their taps adds for
 // its zero point folded in. Modulo 2^32, as the sums are (gemm.h).
 std::int32_t folded_bias(std::int32_t bias, std::int32_t zero_point, const TapLists::Class& c,
-                         const ConvShape& shape, std::span<const std::int32_t> sums) {
-  std::int64_t sum = 0;
-  for (std::int64_t row = c.rows.tap; row < c.rows.tap + c.rows.count; ++row) {
-    for (std::int64_t column = c.columns.tap; column < c.columns.tap + c.columns.count; ++column) {
-      sum += sums[static_cast<std::size_t>(row * shape.kernel_w + column)];
-    }
-  }
+                         const ConvShape& shape, std::span<const std::int64_t> sums) {
+  const auto above = [&](std::int64_t row, std::int64_t column) {
+    return sums[static_cast<std::size_t>(row * (shape.kernel_w + 1) + column)];
+  };
+  const std::int64_t top = c.rows.tap, bottom = top + c.rows.count;
+  const std::int64_t left = c.columns.tap, right = left + c.columns.count;
+  const bool none =
+      c.rows.count == 0 || c.columns.count == 0;  // then `tap` may lie behind the last
+  const std::int64_t sum =
+      none ? 0 : above(bottom, right) - above(bottom, left) - above(top, right) + above(top, left);
   return static_cast<std::int32_t>(static_cast<std::uint32_t>(bias - zero_point * sum));
 }
 
@@ -132,7 +143,7 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node, const kernels::
       out[all] = shift[c];
       p.all_shifts_zero = p.all_shifts_zero && shift[c] == 0;
       p.small_multipliers = p.small_multipliers && multiplier[c] < 1 << 30;
-      const std::vector<std::int32_t> sums = tap_sums(elements.subspan(c * taps, taps), shape);
+      const std::vector<std::int64_t> sums = tap_sums(elements.subspan(c * taps, taps), shape);
       for (const TapLists::Class& pixels : p.taps.classes) {
         out += all;
         out[all] = folded_bias(bias[c], zero_point, pixels, shape, sums);

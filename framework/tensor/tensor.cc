@@ -50,10 +50,13 @@ constexpr DType dtype_of<std::uint8_t>() {
 }  // namespace
 
 Tensor Tensor::empty(Shape shape, DType dtype) {
-  const std::int64_t count = shape.numel();
+  std::size_t bytes = 0;
+  OCTET_CHECK(
+      !__builtin_mul_overflow(static_cast<std::size_t>(shape.numel()), size_of(dtype), &bytes),
+      "[tensor] a tensor of shape ", shape, " fits no memory");
   Tensor t;
   t.impl_ = std::make_shared<Impl>();
-  t.impl_->data = allocate_block(static_cast<std::size_t>(count) * size_of(dtype));
+  t.impl_->data = allocate_block(bytes);
   t.impl_->shape = std::move(shape);
   t.impl_->dtype = dtype;
   return t;

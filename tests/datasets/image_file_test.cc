@@ -154,6 +154,35 @@ TEST_CASE("image_file: too large a size is refused from the header alone") {
   CHECK_THROWS_WITH_AS(decode_image(png, 0, "x"), doctest::Contains("10000 x 10000"), Error);
 }
 
+TEST_CASE("image_file: a PNG whose chunks are longer than the file is refused") {
+  const std::vector<std::byte> png = testing::encode_png(random_image({2, 2, 1}));
+  std::vector<std::byte> bad = png;
+  bad[33] = std::byte{0x2e};  // the length of the image data, behind signature and first chunk
+  CHECK_THROWS_WITH_AS(decode_image(bad, 0, "x"), "x: the image is damaged: it ends within a chunk",
+                       Error);
+  bad = png;
+  bad.insert(bad.end(), {std::byte{1}, std::byte{2}});  // behind the end anything may stand
+  CHECK(decode_image(bad, 0, "x").pixels == decode_image(png, 0, "x").pixels);
+}
+
+TEST_CASE("image_file: more pixels than the file can hold are refused before memory is taken") {
+  std::vector<std::byte> png = testing::encode_png(random_image({2, 2, 1}));
+  for (const std::size_t at : {18, 22}) png[at] = std::byte{0x1f};  // 7938 x 7938
+  CHECK_THROWS_WITH_AS(decode_image(png, 0, "x"), doctest::Contains("cannot hold 7938 x 7938"),
+                       Error);
+  std::vector<std::byte> jpeg = testing::encode_jpeg(random_image({2, 2, 1}));
+  for (std::size_t i = 0; i + 9 < jpeg.size(); ++i) {
+    if (jpeg[i] != std::byte{0xff} || jpeg[i + 1] != std::byte{0xc0}) continue;
+    jpeg[i + 5] = jpeg[i + 7] = std::byte{0x1f};  // the frame's height and width
+  }
+  CHECK_THROWS_WITH_AS(decode_image(jpeg, 0, "x"), doctest::Contains("cannot hold 7938 x 7938"),
+                       Error);
+  // The fewest bytes that an encoder makes of so many pixels are enough.
+  const Image black{{2000, 2000, 1}, std::vector<std::uint8_t>(4000000)};
+  CHECK(decode_image(testing::encode_png(black), 0, "x").shape == black.shape);
+  CHECK(decode_image(testing::encode_jpeg(black), 1, "x").shape == black.shape);
+}
+
 TEST_CASE("resize: to the same size is exact, constants stay, halves are averages") {
   const Image image = random_image({5, 4, 3});
   CHECK(resize(image, 5, 4).pixels == image.pixels);

@@ -1,13 +1,16 @@
 #include "datasets/mnist.h"
 
 #include <doctest/doctest.h>
+#include <zlib.h>
 
 #include <set>
+#include <span>
 #include <string>
 
 #include "base/error.h"
 #include "base/rng.h"
 #include "data/normalize.h"
+#include "datasets/dataset_file.h"
 #include "file/read_file.h"
 #include "tests/datasets/temp_folder.h"
 
@@ -108,6 +111,22 @@ TEST_CASE("dataset_file: a packed file cut off anywhere, or with something behin
   longer.push_back(std::byte{0});
   CHECK_THROWS_AS(read_dataset_file(folder.write("long.gz", longer), ""), Error);
   CHECK_NOTHROW(read_dataset_file(folder.write("good.gz", packed), ""));
+}
+
+TEST_CASE("dataset_file: a packed file that grows beyond every dataset is refused") {
+  z_stream stream{};
+  REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) == Z_OK);
+  std::vector<Bytef> zeros(std::size_t{65} << 20), packed(1 << 20);
+  stream.next_in = zeros.data();
+  stream.avail_in = static_cast<uInt>(zeros.size());
+  stream.next_out = packed.data();
+  stream.avail_out = static_cast<uInt>(packed.size());
+  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  const auto bytes = std::as_bytes(std::span(packed));
+  CHECK_THROWS_WITH_AS(parse_dataset_file("x.gz", {bytes.begin(), bytes.end()}, "fetch it"),
+                       doctest::Contains("at most 67108864 bytes unpacked; fetch it"), Error);
 }
 
 TEST_CASE("mnist_sample: the digits are spread over the classes, and the hash is the known one") {

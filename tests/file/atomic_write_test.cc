@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -158,6 +159,15 @@ TEST_CASE("atomic_write: a full device is reported as such and leaves the old fi
       Error);
   CHECK(read_text_file(folder / "a") == "old");
   CHECK(folder.list() == Names{"a"});
+}
+
+TEST_CASE("atomic_write: what is no file stays in its place") {
+  const TempFolder folder;
+  const std::string pipe = folder / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK_THROWS_WITH_AS(atomic_write(pipe, "x"), doctest::Contains("it is a device or a pipe"),
+                       Error);
+  CHECK(std::filesystem::is_fifo(pipe));
 }
 
 TEST_CASE("remove_stale_temporaries touches nothing else") {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "file/safetensors.h"
 #include "file/sha256.h"
 #include "io/checkpoint.h"
 #include "tests/file/temp_folder.h"
@@ -92,6 +93,18 @@ TEST_CASE("weights: a file of another program is in PyTorch's layout") {
               values[static_cast<std::size_t>((o * 3 + i) * 4 + pixel)]);
       }
     }
+  }
+}
+
+TEST_CASE("weights: a tensor of no elements is refused, for its extents may be of any size") {
+  constexpr std::int64_t kHuge = std::int64_t{1} << 62;
+  for (const Shape& shape : {Shape{1, 0, kHuge, kHuge}, Shape{kHuge, 0, 1, 1}, Shape{kHuge, 0}}) {
+    const auto bytes = serialize_safetensors({}, {{"conv.weight", DType::kF32, shape, {}}});
+    CHECK_THROWS_WITH_AS(
+        parse_weights(bytes, "w"),
+        ("\"w\": tensor \"conv.weight\" of shape " + shape.to_string() + " has no elements")
+            .c_str(),
+        Error);
   }
 }
 

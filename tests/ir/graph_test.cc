@@ -124,6 +124,15 @@ TEST_CASE("graph: validate names the fault of every kind of invalid graph") {
          value(g, "input").shape = {1 << 16, 1 << 16, 3};
        },
        "more than"},
+      {"too many pixels",
+       [](Graph& g) {
+         value(g, "input").shape = {1 << 13, 1 << 12, 3};
+       },
+       "more than 16777216 pixels"},
+      {"a padding that makes many lists of taps",
+       [](Graph& g) { std::get<ir::QConv2d>(node(g, "conv").op).padding = 33; },
+       "[conv] QConv2d has a kernel of 3 x 3 with padding 33; kernels up to 255 and padding up to "
+       "32 are supported"},
       {"wrong shape",
        [](Graph& g) {
          value(g, "conv").shape = {5, 7, 5};

@@ -250,6 +250,13 @@ TEST_CASE("model file: what lies behind a right digest is checked too") {
        "the graph is not a JSON object"},
       {"deep nesting", [](Pieces& p) { p.metadata["octet.graph"] = std::string(100'000, '['); },
        "nested more than"},
+      {"an object of many keys, each of which is compared with all before it",
+       [](Pieces& p) {
+         std::string text = "{";
+         for (int i = 0; i < 60'000; ++i) text += message("\"", i, "\":0,");
+         p.metadata["octet.graph"] = text + "\"\":0}";
+       },
+       "an object of more than 32 keys"},
       {"values are no list",
        [](Pieces& p) { p.metadata["octet.graph"] = R"({"input":0,"output":0,"values":{}})"; },
        "\"values\" is not an array"},

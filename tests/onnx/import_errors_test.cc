@@ -154,6 +154,13 @@ TEST_CASE("onnx import: what cannot be computed is refused by node and reason") 
          b.real("w", {2, 1, 3, 3}, NAN);
        },
        "initializer \"w\" has an element that is not finite"},
+      {"an element beyond its type",
+       [](ModelBuilder& b) {
+         auto* w = b.int8("z", {}, {0}).model().mutable_graph()->mutable_initializer(3);
+         w->clear_raw_data();
+         w->add_int32_data(1000);
+       },
+       "initializer \"z\" has the element 1000, which its type cannot hold"},
       {"half floats",
        [](ModelBuilder& b) {
          b.model().mutable_graph()->mutable_initializer(0)->set_data_type(
@@ -237,6 +244,73 @@ TEST_CASE("onnx import: quantization without an integer form is refused") {
   other.node("DequantizeLinear", {"q", "t", "z"}, "d");
   CHECK(error_of(other.bytes()).find("[DequantizeLinear_6] DequantizeLinear has another scale") !=
         std::string::npos);
+}
+
+TEST_CASE("onnx import: quantized constants of no elements are refused, whatever their extents") {
+  constexpr std::int64_t kHuge = std::int64_t{1} << 62;
+  ModelBuilder b({1, 1, 1});
+  b.uint8("w", {0, 2}, {}).real("s", {2}, 0.5f).uint8("z", {2}, {128, 128});
+  auto* w = b.model().mutable_graph()->mutable_initializer(0);
+  w->clear_dims();
+  for (const std::int64_t dim : {std::int64_t{0}, std::int64_t{2}, kHuge, kHuge}) w->add_dims(dim);
+  b.node("Flatten", {"image"}, "f");
+  b.node("DequantizeLinear", {"w", "s", "z"}, "wr").integer("axis", 1);
+  b.node("MatMul", {"f", "wr"}, "logits");
+  CHECK(error_of(b.bytes()).find("[DequantizeLinear_1] DequantizeLinear has no elements") !=
+        std::string::npos);
+}
+
+TEST_CASE("onnx import: nodes that multiply the file's tensors are refused") {
+  ModelBuilder doubled = small_net();  // each Concat joins the one before with itself
+  auto* size = doubled.model().mutable_graph()->add_initializer();
+  size->set_name("size0");
+  size->set_data_type(::onnx::TensorProto::INT64);
+  size->add_dims(1);
+  size->add_int64_data(1);
+  for (int i = 0; i < 40; ++i) {
+    const std::string from = "size" + std::to_string(i), to = "size" + std::to_string(i + 1);
+    doubled.node("Concat", {from, from}, to).integer("axis", 0);
+  }
+  CHECK(error_of(doubled.bytes()).find("more than 8 times the elements that the file holds") !=
+        std::string::npos);
+
+  ModelBuilder shared({1000, 1, 1});  // one weight, a million elements, in each of many layers
+  shared.real("w", {1000, 1000, 1, 1}, 0.1f);
+  std::string from = "image";
+  for (int i = 0; i < 9; ++i) {
+    const std::string to = "c" + std::to_string(i);
+    shared.node("Conv", {from, "w"}, to);
+    from = to;
+  }
+  shared.node("Flatten", {from}, "logits");
+  CHECK(error_of(shared.bytes()).find("[Conv_8] Conv and the nodes before it make more than 8") !=
+        std::string::npos);
+
+  ModelBuilder many = small_net();
+  for (int i = 0; i < 1 << 14; ++i) many.node("Identity", {"image"}, "i" + std::to_string(i));
+  CHECK(error_of(many.bytes()) == "m.onnx: has 16389 nodes; at most 16384 are supported");
+}
+
+TEST_CASE("onnx import: clamps of codes and epsilons beyond all bounds are refused") {
+  ModelBuilder b = small_net();
+  b.scalar("s", 0.5f).uint8("z", {}, {7});
+  for (const auto& [name, value] :
+       {std::pair{"low", std::int64_t{7}}, std::pair{"high", INT64_MAX}}) {
+    auto* t = b.model().mutable_graph()->add_initializer();
+    t->set_name(name);
+    t->set_data_type(::onnx::TensorProto::INT64);
+    t->add_int64_data(value);
+  }
+  b.node("QuantizeLinear", {"r", "s", "z"}, "q");
+  b.node("Clip", {"q", "low", "high"}, "clipped");
+  CHECK(error_of(b.bytes()).find("[Clip_6] Clip clamps codes") != std::string::npos);
+
+  ModelBuilder n({1, 1, 1});
+  n.real("w", {1, 1, 1, 1}, 1.0f).real("one", {1}, 1.0f);
+  n.node("Conv", {"image", "w"}, "c");
+  n.node("BatchNormalization", {"c", "one", "one", "one", "one"}, "logits")
+      .real("epsilon", INFINITY);
+  CHECK(error_of(n.bytes()).find("has an epsilon of inf") != std::string::npos);
 }
 
 TEST_CASE("onnx import: a file that is cut anywhere, or not ONNX, is an error and never a crash") {

@@ -146,6 +146,7 @@ TEST_CASE("bad configs are usage errors with file, line and the nearest key") {
        {"unknown model", kConfig + "--set model.name=lenett", 2, "lenet"},
        {"unknown leaf", kConfig + "--set quantize.layers.conv9.weight.bits=4", 2, "conv"},
        {"misspelled --set", kConfig + "--set train.lrr=0.1", 2, "train.lrr=0.1"},
+       {"a name that leads elsewhere", kConfig + "--set run.name=../x", 2, "run.name \"../x\""},
        {"--set without a value", kConfig + "--set train.lr", 2, "train.lr"},
        {"a wrong type in --set", kConfig + "--set train.lr=fast", 2, "train.lr"},
        {"no file to start from", kConfig + "--set model.init_from=none.safetensors", 1,
@@ -272,6 +273,9 @@ TEST_CASE("bad model files and checkpoints are errors, and the files stay as the
   check(work, {"a changed config", "train --resume good --set train.lr=0.7", 2, "train.lr"});
   check(work, {"a missed figure", "eval_ good --int8 --require-top1 99.9 >/dev/null", 3, "99.9"});
 
+  check(work, {"nowhere to print", "eval_ good --describe >/dev/full", 1, "standard output"});
+  check(work, {"an export onto a pipe, which a file would replace",
+               "mkfifo pipe; eval_ good --export-onnx pipe", 1, "it is a device or a pipe"});
   check(work, {"no such model to compare with", "eval_ good --compare nowhere", 2, "nowhere"});
   check(work, {"no such form", "eval_ good --compare-form float", 2, "fp32"});
   check(work,

@@ -169,6 +169,8 @@ TEST_CASE("executor: convolutions equal the reference") {
       {{5, 4, 40}, {80, 3, 3, 8}, {.padding = 1, .groups = 5}},
       {{6, 6, 18}, {18, 3, 3, 2}, {.padding = 1, .groups = 9, .clamp_max = 200}},
       {{5, 5, 96}, {96, 1, 1, 32}, {.groups = 3}},
+      {{6, 5, 4}, {5, 4, 3, 4}, {.padding = 7}},  // pixels further outside than the kernel is wide
+      {{9, 4, 8}, {8, 5, 6, 1}, {.padding = 8, .groups = 8}},
   };
   std::uint32_t seed = 0;
   for (const Case& c : cases) {

@@ -46,6 +46,11 @@ TEST_CASE("tensor: errors name what was expected and what came") {
   CHECK_THROWS_AS(undefined.grad_fn(), Error);
 }
 
+TEST_CASE("tensor: a size in bytes beyond 64 bits is an error") {
+  CHECK_THROWS_WITH_AS(Tensor::empty({std::int64_t{1} << 62, 1}),
+                       doctest::Contains("fits no memory"), Error);
+}
+
 TEST_CASE("tensor: copies, reshape and detach share data, clone does not") {
   Tensor t = Tensor::from({1, 2, 3, 4}, {2, 2});
   t.set_qparams(QParams{.scale = 0.5f, .zero_point = 7}).set_requires_grad(true);
