@@ -7,6 +7,7 @@
 // What the AVX-512 kernels do with the accumulators of a tile, [rows][kVectors] vectors of 16
 // columns: 64 codes at a time, the columns of one row, or of two or four rows where a panel is
 // narrower. Internal to the including file.
+
 // Pins an accumulator to a register (gemm_tiles.h).
 #ifndef OCTET_PIN  // the tests' emulation has nothing to pin
 #define OCTET_PIN(vector) asm volatile("" : "+v"(vector))
