@@ -183,6 +183,19 @@ inline Problem random_problem(const GemmKernel& kernel, std::int64_t index) {
   return p;
 }
 
+// Everything of the epilogue but its vectors and the residual.
+inline Epilogue constants_of(const Problem& p) {
+  Epilogue e;
+  e.all_shifts_zero = std::all_of(p.shift.begin(), p.shift.end(), [](int s) { return s == 0; });
+  e.small_multipliers =
+      e.all_shifts_zero && std::all_of(p.multiplier.begin(), p.multiplier.end(),
+                                       [](std::int32_t m) { return m < 1 << 30; });
+  e.zero_point = p.zero_point;
+  e.clamp_min = p.clamp_min;
+  e.clamp_max = p.clamp_max;
+  return e;
+}
+
 // The definition, in 64 bits: Error if an accumulator leaves int32, which breaks the contract.
 inline std::vector<std::int32_t> accumulators(const Problem& p) {
   std::vector<std::int32_t> result;

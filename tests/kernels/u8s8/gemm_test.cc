@@ -110,16 +110,10 @@ std::string run(const GemmKernel& kernel, const Problem& p, const std::uint8_t* 
   args.c_rows = c_rows.data();
   args.scratch = scratch.data();
   Epilogue& e = args.epilogue;
+  e = constants_of(p);
   e.bias = bias.data();
   e.multiplier = multiplier.data();
   e.shift = shift.data();
-  e.all_shifts_zero = std::all_of(p.shift.begin(), p.shift.end(), [](int s) { return s == 0; });
-  e.small_multipliers =
-      e.all_shifts_zero && std::all_of(p.multiplier.begin(), p.multiplier.end(),
-                                       [](std::int32_t m) { return m < 1 << 30; });
-  e.zero_point = p.zero_point;
-  e.clamp_min = p.clamp_min;
-  e.clamp_max = p.clamp_max;
 
   const auto size = static_cast<std::size_t>((p.m - 1) * stride + p.n);
   const std::vector<std::int32_t> acc = accumulators(p);
