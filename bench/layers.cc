@@ -4,9 +4,9 @@
 
 #include "base/parallel.h"
 #include "base/rng.h"
+#include "base/text.h"
 #include "bench/model.h"
 #include "bench/peak.h"
-#include "bench/text.h"
 #include "kernels/bf16/conv2d.h"
 #include "kernels/f32/conv2d.h"
 #include "models/registry.h"

@@ -7,7 +7,7 @@
 #include "base/aligned_buffer.h"
 #include "base/error.h"
 #include "base/parallel.h"
-#include "bench/text.h"
+#include "base/text.h"
 #include "bench/timing.h"
 
 namespace octet {

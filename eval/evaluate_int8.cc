@@ -1,7 +1,6 @@
 #include "eval/evaluate_int8.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <span>
 #include <vector>
@@ -12,12 +11,6 @@
 
 namespace octet {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 Latency measure_latency(const std::shared_ptr<const PackedModel>& model, const Dataset& dataset,
                         std::int64_t classes, const EvaluateOptions& options) {

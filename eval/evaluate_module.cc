@@ -1,7 +1,6 @@
 #include "eval/evaluate_module.h"
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <span>
 #include <vector>
@@ -14,12 +13,6 @@
 
 namespace octet {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 template <class T>
 void add_predictions(const Tensor& logits, const Tensor& labels, Measurement& m) {

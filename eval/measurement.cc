@@ -2,19 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+
+#include "base/text.h"
 
 namespace octet {
-namespace {
-
-template <class... Args>
-std::string format(const char* pattern, Args... args) {
-  char text[160];
-  std::snprintf(text, sizeof(text), pattern, args...);
-  return text;
-}
-
-}  // namespace
 
 nlohmann::ordered_json to_json(const Measurement& m) {
   nlohmann::ordered_json json;

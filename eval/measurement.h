@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -40,6 +41,12 @@ nlohmann::ordered_json to_json(const Measurement& m);
 
 // The table at the end of a run, for people: one row per form.
 std::string to_table(const std::vector<Measurement>& rows);
+
+using Clock = std::chrono::steady_clock;
+
+inline double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
 
 // p50 and p99 of single measurements in milliseconds; at least one.
 Latency latency_of(std::vector<double> milliseconds);

@@ -1,18 +1,11 @@
 #include <algorithm>
-#include <cstdio>
 #include <limits>
 
+#include "base/text.h"
 #include "eval/profile.h"
 
 namespace octet {
 namespace {
-
-template <class... Args>
-std::string format(const char* pattern, Args... args) {
-  char text[512];
-  std::snprintf(text, sizeof(text), pattern, args...);
-  return text;
-}
 
 // Share of `whole` in percent, for a table.
 std::string percent(double part, double whole) {

@@ -1,13 +1,12 @@
 #include "eval/profile_runs.h"
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
+
+#include "eval/measurement.h"
 
 namespace octet {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kMinRuns = 5, kMaxRuns = 1000, kWarmUp = 3;
 

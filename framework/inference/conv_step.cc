@@ -10,7 +10,6 @@ namespace octet {
 namespace {
 
 using kernels::Conv2dShape;
-using kernels::div_up;
 using kernels::GemmF32Args;
 
 Conv2dShape conv_shape(const FloatConv2d& form, const Shape& x) {

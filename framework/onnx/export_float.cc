@@ -16,11 +16,9 @@
 namespace octet {
 namespace {
 
-constexpr pb::TensorProto::DataType kFloat = pb::TensorProto::FLOAT;
-
-class Exporter {
+class FloatExporter {
  public:
-  Exporter(Module& model, const OnnxInfo& info) : writer_(info) {
+  FloatExporter(Module& model, const OnnxInfo& info) : writer_(info) {
     for (const NamedTensor& t : model.named_parameters()) state_[t.name] = t.tensor;
     for (const NamedTensor& t : model.named_buffers()) state_[t.name] = t.tensor;
   }
@@ -208,7 +206,7 @@ std::vector<std::byte> export_onnx(Module& model, const Shape& image_shape, cons
   }
   const Trace traced =
       trace(model, Tensor::zeros({1, image_shape[0], image_shape[1], image_shape[2]}));
-  return Exporter(model, info).run(traced, image_shape);
+  return FloatExporter(model, info).run(traced, image_shape);
 }
 
 }  // namespace octet

@@ -12,8 +12,6 @@
 namespace octet {
 namespace {
 
-constexpr pb::TensorProto::DataType kFloat = pb::TensorProto::FLOAT;
-
 // The symmetric parameters of an activation, with zero point 0 on int8 codes.
 float symmetric_scale(QParams q) {
   if (q.zero_point == 128) return q.scale;
@@ -30,9 +28,9 @@ std::vector<std::int64_t> onnx_dims(const Shape& s) {
   return s.rank() == 3 ? std::vector<std::int64_t>{s[2], s[0], s[1]} : s.dims();
 }
 
-class Exporter {
+class Int8Exporter {
  public:
-  Exporter(const ir::Graph& graph, OnnxPreset preset, const OnnxInfo& info)
+  Int8Exporter(const ir::Graph& graph, OnnxPreset preset, const OnnxInfo& info)
       : graph_(graph), symmetric_(preset == OnnxPreset::kTensorRt), writer_(info) {}
 
   std::vector<std::byte> run() {
@@ -333,7 +331,7 @@ std::vector<std::byte> export_onnx(const ir::Graph& graph, OnnxPreset preset, On
   info.model = graph.model;
   info.dataset = graph.dataset;
   info.class_names = graph.class_names;
-  return Exporter(graph, preset, info).run();
+  return Int8Exporter(graph, preset, info).run();
 }
 
 int count_rescaled(const ir::Graph& graph) {

@@ -12,6 +12,8 @@
 
 namespace octet {
 
+inline constexpr pb::TensorProto::DataType kFloat = pb::TensorProto::FLOAT;
+
 // Builds an ONNX model node by node. Everything is written in the order of the calls: the same
 // calls give the same bytes. Used by one thread at a time.
 class GraphWriter {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/integer_math.h"
 #include "file/checked.h"
 #include "ir/weight_sums.h"
 #include "kernels/u8s8/depthwise.h"
@@ -10,8 +11,6 @@
 
 namespace octet {
 namespace {
-
-std::int64_t round_up(std::int64_t value, std::int64_t to) { return (value + to - 1) / to * to; }
 
 ConvShape conv_shape(const ir::Graph& graph, const ir::Node& node, const Shape& weight) {
   const Shape &x = graph.value(node.inputs[0]).shape, &y = graph.value(node.output).shape;

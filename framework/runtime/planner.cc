@@ -12,7 +12,7 @@ constexpr std::size_t kAlignment = 64;
 // Of a value in the arena so many bytes more may be read (GemmArgs::tails_readable).
 constexpr std::uint64_t kReadBehind = 3;
 
-std::size_t round_up(std::size_t size) {
+std::size_t aligned(std::size_t size) {
   return checked_add(size, kAlignment - 1, "arena size") / kAlignment * kAlignment;
 }
 
@@ -33,7 +33,7 @@ Placement place(const std::vector<Interval>& intervals) {
   result.offsets.assign(intervals.size(), 0);
   std::vector<std::size_t> placed;  // ascending offset
   for (const std::size_t i : order) {
-    const std::size_t size = round_up(intervals[i].size_bytes);
+    const std::size_t size = aligned(intervals[i].size_bytes);
     std::size_t best = 0, best_gap = Plan::kNowhere, end = 0;
     for (const std::size_t other : placed) {
       if (!overlap(intervals[i], intervals[other])) continue;
@@ -42,7 +42,7 @@ Placement place(const std::vector<Interval>& intervals) {
         best = end;
         best_gap = begin - end;
       }
-      end = std::max(end, begin + round_up(intervals[other].size_bytes));
+      end = std::max(end, begin + aligned(intervals[other].size_bytes));
     }
     result.offsets[i] = best_gap == Plan::kNowhere ? end : best;
     result.arena_bytes =

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/integer_math.h"
+
 namespace octet {
 namespace {
-
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-std::int64_t round_up(std::int64_t a, std::int64_t to) { return divide_up(a, to) * to; }
 
 // Rows in one call of the kernel: their panels' worth of activations stays in the cache while all
 // panels of weights pass by. A panel is read from memory once per call, hence not too few.
@@ -27,10 +26,10 @@ struct Cut {
   Cut(const ConvShape& s, std::int64_t panels, bool copied, std::int64_t batch) {
     const std::int64_t pixels = s.out_h * s.out_w;
     const std::int64_t images = copied ? 1 : std::clamp<std::int64_t>(384 / pixels, 6, kMaxRows);
-    groups = divide_up(batch, images);
-    const std::int64_t rows = divide_up(batch, groups) * pixels;
+    groups = div_up(batch, images);
+    const std::int64_t rows = div_up(batch, groups) * pixels;
     by_panel = s.groups == 1 && panels > 1 && rows < kShareRows;
-    parts = by_panel ? panels : std::clamp<std::int64_t>(rows / 24, 1, divide_up(48, groups));
+    parts = by_panel ? panels : std::clamp<std::int64_t>(rows / 24, 1, div_up(48, groups));
   }
 };
 
@@ -226,9 +225,9 @@ class ProductStep final : public Step {
     for (const TapLists::Class& c : taps.classes) {
       const std::int64_t pixels = images * c.pixel_count;
       auto [pixel, end] = part.cut.by_panel ? std::pair{std::int64_t{0}, pixels} : part.of(pixels);
-      for (std::int64_t blocks = divide_up(end - pixel, block_pixels_); pixel < end; --blocks) {
+      for (std::int64_t blocks = div_up(end - pixel, block_pixels_); pixel < end; --blocks) {
         const std::int64_t count =
-            std::min(end - pixel, round_up(divide_up(end - pixel, blocks), tile_pixels));
+            std::min(end - pixel, round_up(div_up(end - pixel, blocks), tile_pixels));
         const Rows block = rows_of(c, pixel, count, buffer);
         pixel += count;
         for (std::int64_t g = 0; g < taps.shape.groups; ++g) {

@@ -8,9 +8,12 @@
 #include "base/parallel.h"
 #include "data/normalize.h"
 #include "tests/datasets/temp_folder.h"
+#include "tests/text.h"
 
 namespace octet {
 namespace {
+
+using testing::has;
 
 constexpr std::size_t kRecord = 3073;
 
@@ -38,10 +41,6 @@ std::string error_of(const DatasetFile& file) {
     return e.what();
   }
   return "";
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 TEST_CASE("cifar10: planes become interleaved channels, files follow each other") {

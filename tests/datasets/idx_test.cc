@@ -5,9 +5,12 @@
 #include <string>
 
 #include "base/error.h"
+#include "tests/text.h"
 
 namespace octet {
 namespace {
+
+using testing::has;
 
 DatasetFile file_of(std::initializer_list<int> bytes, std::string path = "data/mnist/x") {
   DatasetFile file{std::move(path), {}, "fetch it again"};
@@ -29,10 +32,6 @@ std::string error_of(const DatasetFile& images, const DatasetFile& labels) {
     return e.what();
   }
   return "";
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 DatasetFile with(DatasetFile file, std::size_t at, int value) {

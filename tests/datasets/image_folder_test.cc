@@ -11,11 +11,13 @@
 #include "data/normalize.h"
 #include "tests/datasets/encode_image.h"
 #include "tests/datasets/temp_folder.h"
+#include "tests/text.h"
 
 namespace octet {
 namespace {
 
 using testing::encode_png;
+using testing::has;
 using testing::TempFolder;
 
 Image plain(const Shape& shape, std::uint8_t value) {
@@ -41,10 +43,6 @@ std::string error_of(const std::string& root, const Shape& shape = {}) {
     return e.what();
   }
   return "";
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 TEST_CASE("image_folder: classes and files in alphabetical order, other files passed over") {

@@ -13,10 +13,12 @@
 #include "datasets/dataset_file.h"
 #include "file/read_file.h"
 #include "tests/datasets/temp_folder.h"
+#include "tests/text.h"
 
 namespace octet {
 namespace {
 
+using testing::has;
 using testing::TempFolder;
 
 constexpr const char* kFixtures = OCTET_SOURCE_DIR "/tests/data/fixtures/";
@@ -39,10 +41,6 @@ std::string error_of(DatasetSplits (*load)(const std::string&, Checksums), const
     return e.what();
   }
   return "";
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 TEST_CASE("mnist: reads the four files of a folder, with the normalization that keeps pixels") {

@@ -15,16 +15,15 @@
 #include "file/read_file.h"
 #include "tests/file/faulty_file_system.h"
 #include "tests/file/temp_folder.h"
+#include "tests/text.h"
 
 namespace octet {
 namespace {
 
+using testing::bytes_of;
+
 using Fault = FaultyFileSystem::Fault;
 using Names = std::vector<std::string>;
-
-std::span<const std::byte> bytes_of(const std::string& text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
 
 // Runs `body` in a child process and returns how that ended.
 template <class Body>

@@ -3,19 +3,17 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <string_view>
 #include <vector>
 
 #include "base/cpu.h"
 #include "base/rng.h"
 #include "file/sha256_blocks.h"
+#include "tests/text.h"
 
 namespace octet {
 namespace {
 
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
+using testing::bytes_of;
 
 }  // namespace
 

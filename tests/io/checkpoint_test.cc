@@ -56,7 +56,7 @@ std::vector<std::byte> bytes_of_checkpoint(int step) {
   return read_file(folder / kCheckpointName);
 }
 
-std::string error_of(const std::string& path) {
+std::string read_error_of(const std::string& path) {
   try {
     read_checkpoint(path);
   } catch (const Error& error) {
@@ -130,7 +130,7 @@ TEST_CASE("checkpoint: one flipped bit anywhere, or a cut anywhere, is found") {
     std::vector<std::byte> bytes = whole;
     bytes[at] ^= std::byte(1u << (at % 8));
     atomic_write(folder / "c", bytes);
-    const std::string error = error_of(folder / "c");
+    const std::string error = read_error_of(folder / "c");
     if (error.empty()) {
       CAPTURE(at);
       CHECK(equal(read_checkpoint(folder / "c"), sample(1)));  // a space that became a tab
@@ -141,7 +141,7 @@ TEST_CASE("checkpoint: one flipped bit anywhere, or a cut anywhere, is found") {
   for (std::size_t size = 0; size < whole.size(); size += 7) {
     CAPTURE(size);
     atomic_write(folder / "c", std::span(whole).first(size));
-    CHECK(error_of(folder / "c").rfind("\"" + (folder / "c") + "\"", 0) == 0);
+    CHECK(read_error_of(folder / "c").rfind("\"" + (folder / "c") + "\"", 0) == 0);
   }
 }
 
@@ -149,11 +149,12 @@ TEST_CASE("checkpoint: other files and other versions are named as such") {
   const TempFolder folder;
   const std::string name = message("\"", folder / "c", "\"");
   write_safetensors(folder / "c", {}, {});
-  CHECK(error_of(folder / "c") == name + " is not a checkpoint");
+  CHECK(read_error_of(folder / "c") == name + " is not a checkpoint");
   write_safetensors(folder / "c", {{"octet.format", "checkpoint"}, {"octet.version", "2"}}, {});
-  CHECK(error_of(folder / "c") == name + " has checkpoint version 2; this program reads version 1");
+  CHECK(read_error_of(folder / "c") ==
+        name + " has checkpoint version 2; this program reads version 1");
   write_safetensors(folder / "c", {{"octet.format", "checkpoint"}, {"octet.version", "1"}}, {});
-  CHECK(error_of(folder / "c") == name + " has no metadata \"octet.sha256\"");
+  CHECK(read_error_of(folder / "c") == name + " has no metadata \"octet.sha256\"");
 }
 
 TEST_CASE("checkpoint: with a damaged one the previous is taken, and the warning says why") {

@@ -10,8 +10,6 @@ namespace {
 
 using namespace testing;  // NOLINT: a test's own vocabulary
 
-const qat::InputEncoding kInput = centered_input(3);
-
 std::unique_ptr<Module> make(const std::string& name, std::int64_t classes = 10,
                              const Shape& image = kImage) {
   return make_model(name, {.image_shape = image, .classes = classes});

@@ -37,13 +37,13 @@ Tensor integers(const Shape& shape, std::uint64_t seed) {
   return map(randn(shape, seed), [](float x) { return std::round(2.0f * x); });
 }
 
-struct Case {
+struct AutocastCase {
   const char* name;
   TensorFunction fn;
   std::vector<Shape> inputs;
 };
 
-const std::vector<Case> kCases = {
+const std::vector<AutocastCase> kAutocastCases = {
     {"3x3",
      [](const auto& t) { return conv2d(t[0], t[1], t[2], {.padding = 1}); },
      {{3, 6, 5, 7}, {9, 3, 3, 7}, {9}}},
@@ -56,7 +56,7 @@ const std::vector<Case> kCases = {
     {"linear", [](const auto& t) { return linear(t[0], t[1], t[2]); }, {{5, 33}, {10, 33}, {10}}},
 };
 
-std::vector<Tensor> inputs_of(const Case& c, Tensor (*make)(const Shape&, std::uint64_t)) {
+std::vector<Tensor> inputs_of(const AutocastCase& c, Tensor (*make)(const Shape&, std::uint64_t)) {
   std::vector<Tensor> in;
   for (const Shape& shape : c.inputs) in.push_back(make(shape, in.size() + 1));
   return in;
@@ -68,7 +68,7 @@ TEST_CASE("autocast: results and gradients are float32's within the error of bf1
   // gives (its gradients are weighted by randn, so here by the weights' magnitudes). 1.05 covers
   // the sums' own rounding.
   const double u = std::ldexp(1.0, -8), bound = 1.05 * ((1 + u) * (1 + u) - 1);
-  for (const Case& c : kCases) {
+  for (const AutocastCase& c : kAutocastCases) {
     CAPTURE(c.name);
     const std::vector<Tensor> in =
         inputs_of(c, [](const Shape& s, std::uint64_t seed) { return randn(s, seed); });
@@ -97,7 +97,7 @@ TEST_CASE("autocast: results and gradients are float32's within the error of bf1
 }
 
 TEST_CASE("autocast: what bf16 holds exactly gives float32's result, bit by bit") {
-  for (const Case& c : kCases) {
+  for (const AutocastCase& c : kAutocastCases) {
     CAPTURE(c.name);
     const std::vector<Tensor> in = inputs_of(c, integers);
     const AutocastGuard autocast(Precision::kBf16);
@@ -108,7 +108,7 @@ TEST_CASE("autocast: what bf16 holds exactly gives float32's result, bit by bit"
 }
 
 TEST_CASE("autocast: same bits for every instruction set and number of threads") {
-  std::vector<Case> cases = kCases;
+  std::vector<AutocastCase> cases = kAutocastCases;
   for (const bool pool : {false, true}) {  // the gradient is masked piece by piece
     cases.push_back({pool ? "ReLU and pool" : "ReLU",
                      [pool](const auto& t) {
@@ -117,7 +117,7 @@ TEST_CASE("autocast: same bits for every instruction set and number of threads")
                      },
                      {{63, 12, 11, 3}, {5, 3, 3, 3}, {5}}});
   }
-  for (const Case& c : cases) {
+  for (const AutocastCase& c : cases) {
     CAPTURE(c.name);
     const std::vector<Tensor> in =
         inputs_of(c, [](const Shape& s, std::uint64_t seed) { return randn(s, seed); });

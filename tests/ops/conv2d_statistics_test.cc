@@ -11,7 +11,7 @@ namespace {
 
 using namespace testing;
 
-struct Case {
+struct StatisticsCase {
   Shape x, weight;
   Conv2dOptions options = {};
 };
@@ -20,7 +20,7 @@ struct Case {
 // rows of 64 channels and more, of more rows of fewer, that end inside an image, a band or a block,
 // that several images share, and a single one that is not full; no tap at all at the border;
 // groups.
-const std::vector<Case> kCases = {
+const std::vector<StatisticsCase> kStatisticsCases = {
     {{3, 32, 32, 3}, {64, 3, 3, 3}, {.padding = 1}},
     {{5, 15, 17, 3}, {20, 3, 3, 3}, {.padding = 1}},
     {{9, 12, 13, 2}, {7, 5, 5, 2}},
@@ -51,7 +51,7 @@ Tensor separate_statistics(const Tensor& y) {
 TEST_CASE("conv2d with statistics: the bits of conv2d and of a pass of their own") {
   for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
     const AutocastGuard autocast(precision);
-    for (const Case& c : kCases) {
+    for (const StatisticsCase& c : kStatisticsCases) {
       CAPTURE(static_cast<int>(precision));
       CAPTURE(c.x);
       CAPTURE(c.weight);
@@ -74,7 +74,7 @@ TEST_CASE("batch_norm: the same with the statistics of the convolution, backward
     explicit Running(std::int64_t channels)
         : mean(Tensor::full({channels}, 0.25f)), var(Tensor::full({channels}, 1.5f)) {}
   };
-  for (const Case& c : kCases) {
+  for (const StatisticsCase& c : kStatisticsCases) {
     CAPTURE(c.x);
     CAPTURE(c.weight);
     const std::int64_t out = c.weight[0];

@@ -27,7 +27,7 @@ void check_same(const TensorFunction& fused, const TensorFunction& separate,
   });
 }
 
-struct Case {
+struct TailCase {
   Shape x, weight;
   Conv2dOptions options;
 };
@@ -35,7 +35,7 @@ struct Case {
 // Direct and with columns, from the lines of the image with and without padding, strides, groups,
 // blocks of output channels, several groups of the weight gradient, that begin inside an image and
 // between the two rows of a window, a high kernel.
-const std::vector<Case> kCases = {
+const std::vector<TailCase> kTailCases = {
     {{3, 28, 28, 1}, {6, 5, 5, 1}, {.padding = 2}},
     {{3, 14, 14, 6}, {16, 5, 5, 6}, {}},
     {{12, 14, 14, 6}, {16, 5, 5, 6}, {.padding = 1}},
@@ -49,7 +49,7 @@ const std::vector<Case> kCases = {
 };
 
 TEST_CASE("conv2d with ReLU: the bits of relu(conv2d)") {
-  for (const Case& c : kCases) {
+  for (const TailCase& c : kTailCases) {
     CAPTURE(c.x);
     CAPTURE(c.weight);
     const std::vector<Tensor> in = {randn(c.x, 1), randn(c.weight, 2), randn({c.weight[0]}, 3)};
@@ -64,7 +64,7 @@ TEST_CASE("conv2d with ReLU: the bits of relu(conv2d)") {
 }
 
 TEST_CASE("conv2d with max-pool: the bits of max_pool2d after it") {
-  for (const Case& c : kCases) {
+  for (const TailCase& c : kTailCases) {
     CAPTURE(c.x);
     CAPTURE(c.weight);
     const std::vector<Tensor> in = {randn(c.x, 1), randn(c.weight, 2), randn({c.weight[0]}, 3)};

@@ -10,11 +10,11 @@ namespace {
 
 using namespace testing;
 
-struct Case {
+struct PoolCase {
   Shape shape;
   Pool2dOptions options;
 };
-const std::vector<Case> kCases = {
+const std::vector<PoolCase> kPoolCases = {
     {{2, 4, 6, 1}, {.kernel = 2, .stride = 2}},
     {{2, 4, 6, 3}, {.kernel = 2, .stride = 2}},
     {{1, 5, 7, 6}, {.kernel = 2, .stride = 2}},  // a row and a column left over
@@ -55,7 +55,7 @@ Tensor reference(const Tensor& x, Pool2dOptions o, bool average) {
 }
 
 TEST_CASE("pools equal their definition and their gradients match finite differences") {
-  for (const Case& c : kCases) {
+  for (const PoolCase& c : kPoolCases) {
     CAPTURE(c.shape);
     CAPTURE(c.options.kernel);
     CAPTURE(c.options.stride);

@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-const std::string kLenet = "eval_ " OCTET_SOURCE_DIR "/tests/golden/lenet_int8.safetensors ";
+const std::string kEvalLenet = "eval_ " OCTET_SOURCE_DIR "/tests/golden/lenet_int8.safetensors ";
 const std::string kEveryOp = "eval_ " OCTET_SOURCE_DIR "/tests/golden/every_op_v1.safetensors ";
 
 }  // namespace
@@ -21,7 +21,7 @@ TEST_SUITE_BEGIN("programs");
 
 TEST_CASE("eval --profile shows every layer with its shape, kernel and share") {
   const Workplace work;
-  const Outcome table = work.run(kLenet + "--profile --batch 3 --threads 1");
+  const Outcome table = work.run(kEvalLenet + "--profile --batch 3 --threads 1");
   CAPTURE(table.err);
   REQUIRE(table.exit_code == 0);
   for (const char* text : {"conv1 + pool1", "28x28x1 -> 28x28x6, 5x5", "u8s8_gemm_", "400 -> 120",
@@ -31,7 +31,7 @@ TEST_CASE("eval --profile shows every layer with its shape, kernel and share") {
   }
   CHECK(table.out.find("flatten") == std::string::npos);  // computes nothing
 
-  const Outcome object = work.run(kLenet + "--int8 --profile --json --batch 2 --isa scalar");
+  const Outcome object = work.run(kEvalLenet + "--int8 --profile --json --batch 2 --isa scalar");
   REQUIRE(object.exit_code == 0);
   const Json json = Json::parse(object.out);
   CHECK(json.at("peak_gop_per_s").is_null());  // scalar kernels are compared with nothing
@@ -71,7 +71,7 @@ TEST_CASE("eval --trace writes a Chrome trace of one run, a row a thread") {
   for (const int threads : {1, 2}) {
     const std::string n = std::to_string(threads);
     // The other model is so small that one thread computes it whatever is asked for.
-    const Outcome outcome = work.run((threads == 1 ? kEveryOp : kLenet) +
+    const Outcome outcome = work.run((threads == 1 ? kEveryOp : kEvalLenet) +
                                      "--trace t.json --json --batch 8 --threads " + n);
     CAPTURE(outcome.err);
     REQUIRE(outcome.exit_code == 0);
@@ -111,7 +111,7 @@ TEST_CASE("eval --profile and --trace refuse what they cannot do") {
         Row{"--profile --export-onnx x", 2, "--profile"}, Row{"--trace", 2, "trace"},
         Row{"--trace nowhere/t.json", 1, "nowhere"}}) {
     CAPTURE(row.arguments);
-    const Outcome outcome = work.run(kLenet + row.arguments);
+    const Outcome outcome = work.run(kEvalLenet + row.arguments);
     CAPTURE(outcome.err);
     CHECK(outcome.exit_code == row.exit_code);
     CHECK(outcome.out.empty());

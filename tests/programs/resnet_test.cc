@@ -16,10 +16,6 @@ const std::string kTrain =
     "--set train.ema_decay=0.9 --set train.bn_reestimate_batches=2 --set quantize.epochs=2 "
     "--set quantize.freeze_observer_epoch=1 --set quantize.freeze_bn_epoch=1 ";
 
-nlohmann::json summary(const Workplace& work, const std::string& run) {
-  return nlohmann::json::parse(read_text(work / (run + "/summary.json")));
-}
-
 }  // namespace
 
 TEST_SUITE_BEGIN("programs");

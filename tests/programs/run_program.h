@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "tests/file/temp_folder.h"
@@ -52,5 +53,10 @@ class Workplace {
  private:
   TempFolder folder_;
 };
+
+// What a run wrote of itself.
+inline nlohmann::json summary(const Workplace& work, const std::string& run) {
+  return nlohmann::json::parse(read_text(work / (run + "/summary.json")));
+}
 
 }  // namespace octet::testing

@@ -19,10 +19,6 @@ std::string train(const std::string& config, const std::string& more) {
   return "train --config " OCTET_SOURCE_DIR "/configs/" + config + kSample + more;
 }
 
-nlohmann::json summary(const Workplace& work, const std::string& run) {
-  return nlohmann::json::parse(read_text(work / (run + "/summary.json")));
-}
-
 }  // namespace
 
 TEST_SUITE_BEGIN("programs");
@@ -48,6 +44,29 @@ TEST_CASE("threads and instruction set do not change the weights of a run") {
                 .exit_code == 0);
     CHECK(summary(work, name)["weights_sha256"] == expected);
     CHECK(summary(work, name)["logits_sha256"] == summary(work, "one")["logits_sha256"]);
+  }
+}
+
+TEST_CASE("muon: one result for every instruction set and number of threads, resumed too") {
+  const Workplace work;
+  const std::string muon = "--set train.optimizer=muon ";
+  const auto hash_of = [&](const std::string& line) {
+    const Outcome outcome = work.run(line);
+    CAPTURE(outcome.err);
+    REQUIRE(outcome.exit_code == 0);
+    return outcome.out;
+  };
+  // 16 steps an epoch: step 36 lies in qat.
+  const std::string expected =
+      hash_of(train("lenet_bn_qat.yaml", muon + "--threads 1 --out one --stop-after 36"));
+  CHECK(expected != hash_of(train("lenet_bn_qat.yaml", "--threads 1 --out sgd --stop-after 36")));
+  hash_of(train("lenet_bn_qat.yaml", muon + "--threads 1 --out parts --stop-after 9"));
+  CHECK(hash_of("train --resume parts --threads 2 --stop-after 36") == expected);
+  for (const Isa isa : supported_isas()) {
+    const std::string name(name_of(isa));
+    CAPTURE(name);
+    CHECK(hash_of(train("lenet_bn_qat.yaml", muon + "--threads 3 --stop-after 36 --out " + name +
+                                                 " --isa " + name)) == expected);
   }
 }
 

@@ -7,8 +7,6 @@ namespace {
 
 using namespace testing;  // NOLINT: a test's own vocabulary
 
-const qat::InputEncoding kInput = centered_input(3);
-
 class EndsInConvolution final : public Module {
   Tensor forward(const Tensor& x) override { return conv_(x); }
   ConvBnAct& conv_ = add<ConvBnAct>("conv", {.in = 3, .out = 4});

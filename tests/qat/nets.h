@@ -136,6 +136,8 @@ inline qat::InputEncoding centered_input(std::int64_t channels) {
   return e;
 }
 
+inline const qat::InputEncoding kInput = centered_input(3);
+
 // The real numbers that training sees for these pixels.
 inline Tensor real_images(const std::vector<std::uint8_t>& pixels, const qat::InputEncoding& input,
                           const Shape& image = kImage) {

@@ -6,8 +6,6 @@ namespace {
 
 using namespace testing;  // NOLINT: a test's own vocabulary
 
-const qat::InputEncoding kInput = centered_input(3);
-
 }  // namespace
 
 TEST_CASE("qat: training from random weights learns, and the integer graph has learned it") {

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
+#include "base/integer_math.h"
 #include "base/parallel.h"
 #include "kernels/f32/conv2d.h"
 
 // What the three passes of a convolution share.
 namespace octet::kernels {
-
-constexpr std::int64_t div_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // Pieces of scratch are whole cache lines.
 constexpr std::int64_t whole_lines(std::int64_t floats) { return div_up(floats, 16) * 16; }

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "base/integer_math.h"
+
 namespace octet::kernels {
 namespace {
-
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // Where a panel's channel j is: vector v of a panel has in its lane l the four channels from
 // 16 l + 4 v on. With one lane that is the order of the channels.
@@ -16,8 +16,8 @@ std::int64_t in_lanes(const GemmKernel& kernel, std::int64_t j) {
 template <class Weight>
 void pack(const GemmKernel& kernel, const std::int8_t* w, std::int64_t n, std::int64_t taps,
           Weight* to) {
-  const std::int64_t panel_k = divide_up(n, kernel.nr) * kernel.nr, kr = kernel.kr;
-  std::fill_n(to, divide_up(taps, kr) * panel_k * kr, Weight{0});
+  const std::int64_t panel_k = div_up(n, kernel.nr) * kernel.nr, kr = kernel.kr;
+  std::fill_n(to, div_up(taps, kr) * panel_k * kr, Weight{0});
   for (std::int64_t j = 0; j < n; ++j) {
     const std::int64_t panel = j / kernel.nr * kernel.nr,
                        place = panel + in_lanes(kernel, j - panel);
@@ -31,7 +31,7 @@ void pack(const GemmKernel& kernel, const std::int8_t* w, std::int64_t n, std::i
 
 std::size_t packed_depthwise_bytes(const GemmKernel& kernel, std::int64_t n, std::int64_t taps) {
   const std::int64_t weights =
-      divide_up(taps, kernel.kr) * kernel.kr * divide_up(n, kernel.nr) * kernel.nr;
+      div_up(taps, kernel.kr) * kernel.kr * div_up(n, kernel.nr) * kernel.nr;
   return static_cast<std::size_t>(weights) * depthwise_weight_bytes(kernel);
 }
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/integer_math.h"
 #include "kernels/u8s8/copied_rows.h"
 
 namespace octet::kernels {
@@ -15,8 +16,6 @@ constexpr GemmKernel kKernels[] = {
 #include "kernels/u8s8/kernels.inc"
 #undef OCTET_GEMM_KERNEL
 };
-
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // Groups of Kr, the kernel's kr. Eight weights of a channel are read at once where there are as
 // many, and become 8 / Kr groups.
@@ -61,7 +60,7 @@ const GemmKernel& select_gemm(Isa isa) {
 }
 
 std::size_t packed_weight_bytes(const GemmKernel& kernel, std::int64_t n, const PackedK& k) {
-  return static_cast<std::size_t>(divide_up(n, kernel.nr) * kernel.nr * k.panel_k());
+  return static_cast<std::size_t>(div_up(n, kernel.nr) * kernel.nr * k.panel_k());
 }
 
 void pack_weights(const GemmKernel& kernel, const std::int8_t* w, std::int64_t n, const PackedK& k,

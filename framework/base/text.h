@@ -5,10 +5,10 @@
 
 namespace octet {
 
-// printf into a string; for table rows of up to 255 characters.
+// printf into a string; for table rows of up to 511 characters.
 template <class... Args>
 std::string format(const char* pattern, Args... args) {
-  char text[256];
+  char text[512];
   std::snprintf(text, sizeof(text), pattern, args...);
   return text;
 }
