@@ -19,7 +19,6 @@
 #include "io/checkpoint.h"
 #include "io/weights.h"
 #include "nn/leaf.h"
-#include "optim/sgd.h"
 #include "optim/weight_ema.h"
 #include "qat/schedule.h"
 #include "tensor/buffer_pool.h"
@@ -27,6 +26,7 @@
 #include "train/check_request.h"
 #include "train/divergence.h"
 #include "train/finish.h"
+#include "train/make_optimizer.h"
 #include "train/metrics_log.h"
 #include "train/phase_schedule.h"
 #include "train/run_folder.h"
@@ -189,17 +189,11 @@ class Run {
                                .normalization = data_.normalization});
   }
 
-  FitResult fit(Phase phase, TrainConfig::Schedule kind, double lr, double warmup_epochs,
-                const DataLoader& loader) {
+  FitResult fit(Phase phase, TrainConfig::Optimizer optimizer, TrainConfig::Schedule kind,
+                double lr, double warmup_epochs, const DataLoader& loader) {
     if (phase.epochs == 0) return FitResult::kFinished;
     const TrainConfig& c = config_.train;
-    const std::function<bool(const NamedTensor&)> decays =
-        c.decay_norm_and_bias ? nullptr : std::function(is_layer_weight);
-    optimizer_ = std::make_unique<Sgd>(
-        model_->named_parameters(), SgdOptions{.momentum = static_cast<float>(c.momentum),
-                                               .nesterov = c.nesterov,
-                                               .weight_decay = static_cast<float>(c.weight_decay),
-                                               .decays = decays});
+    optimizer_ = make_optimizer(optimizer, c, model_->named_parameters());
     restore_group("optimizer", optimizer_->state());
     phase.schedule = make_schedule(kind, lr, warmup_epochs, phase.epochs, loader.batches());
     phase.label_smoothing = static_cast<float>(c.label_smoothing);
@@ -227,8 +221,8 @@ class Run {
       // Blocks of the smaller images' maps would fit nothing any more.
       if (epoch > 0 && loader.image_shape(epoch) != loader.image_shape(epoch - 1)) trim_pool();
     };
-    const FitResult result =
-        fit(phase, config_.train.schedule, config_.train.lr, config_.train.warmup_epochs, loader);
+    const FitResult result = fit(phase, config_.train.optimizer, config_.train.schedule,
+                                 config_.train.lr, config_.train.warmup_epochs, loader);
     if (result == FitResult::kStopped) return result;
     if (ema_) ema_->swap_in();
     ema_.reset();
@@ -313,8 +307,8 @@ class Run {
     phase.before_epoch = [&](std::int64_t epoch) {
       qat::apply_schedule(*model_, static_cast<int>(epoch), schedule);
     };
-    const FitResult result = fit(phase, config_.quantize.schedule, config_.quantize.lr,
-                                 config_.quantize.warmup_epochs, loader);
+    const FitResult result = fit(phase, TrainConfig::Optimizer::kSgd, config_.quantize.schedule,
+                                 config_.quantize.lr, config_.quantize.warmup_epochs, loader);
     if (result == FitResult::kStopped) return result;
     start_phase("done");
     save();
@@ -368,7 +362,7 @@ class Run {
   std::unique_ptr<Module> model_;
   RunLock lock_;
   std::shared_ptr<const Dataset> train_, validation_;  // data_.train, split
-  std::unique_ptr<Sgd> optimizer_;                     // of the running phase
+  std::unique_ptr<Optimizer> optimizer_;               // of the running phase
   std::unique_ptr<WeightEma> ema_;                     // of the float phase
   RunState state_;
   std::map<std::string, std::vector<NamedTensor>> resumed_;  // groups that wait for their owner

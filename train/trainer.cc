@@ -32,7 +32,7 @@ std::int64_t count_correct(const Tensor& logits, const Tensor& labels) {
 
 }  // namespace
 
-Trainer::Trainer(Module& model, Sgd& optimizer, WeightEma* ema, const DataLoader& loader,
+Trainer::Trainer(Module& model, Optimizer& optimizer, WeightEma* ema, const DataLoader& loader,
                  RunState& state, Progress& progress, double save_seconds,
                  std::function<void()> save)
     : model_(model),

@@ -8,7 +8,7 @@
 #include "nn/module.h"
 #include "ops/autocast.h"
 #include "optim/lr_schedule.h"
-#include "optim/sgd.h"
+#include "optim/optimizer.h"
 #include "optim/weight_ema.h"
 #include "train/progress.h"
 #include "train/run_state.h"
@@ -39,8 +39,8 @@ class Trainer {
  public:
   // `ema` may be null. `save` writes a checkpoint; it is called every `save_seconds` and when it
   // stops before the end.
-  Trainer(Module& model, Sgd& optimizer, WeightEma* ema, const DataLoader& loader, RunState& state,
-          Progress& progress, double save_seconds, std::function<void()> save);
+  Trainer(Module& model, Optimizer& optimizer, WeightEma* ema, const DataLoader& loader,
+          RunState& state, Progress& progress, double save_seconds, std::function<void()> save);
 
   // Trains from state.epoch and state.batch to the end of the phase. kStopped: a signal came or
   // phase.stop_after steps are made, and all is saved. Throws Error when the loss or a gradient is
@@ -53,7 +53,7 @@ class Trainer {
 
   Module& model_;
   const std::vector<NamedTensor> parameters_;
-  Sgd& optimizer_;
+  Optimizer& optimizer_;
   WeightEma* ema_;
   const DataLoader& loader_;
   RunState& state_;

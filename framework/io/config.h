@@ -107,8 +107,24 @@ struct ModelConfig {
   bool operator==(const ModelConfig&) const = default;
 };
 
+struct MuonConfig {
+  double lr = 0.02;
+  double momentum = 0.95;
+  double weight_decay = 0.05;
+  int iterations = 5;
+
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v("lr", c.lr, above(0), "muon's highest learning rate, on the schedule of train.lr");
+    v("momentum", c.momentum, from_below(0, 1), "Nesterov's form");
+    v("weight_decay", c.weight_decay, at_least(0), "decoupled: a weight shrinks by lr times this");
+    v("iterations", c.iterations, within(1, 10), "of Newton-Schulz, which make a step orthogonal");
+  }
+  bool operator==(const MuonConfig&) const = default;
+};
+
 struct TrainConfig {
-  enum class Optimizer { kSgd };
+  enum class Optimizer { kSgd, kMuon };
   enum class Schedule { kConstant, kCosine, kOneCycle };
   using Precision = octet::Precision;
 
@@ -126,11 +142,13 @@ struct TrainConfig {
   double ema_decay = 0.0;
   int bn_reestimate_batches = 0;
   Precision precision = Precision::kFp32;
+  MuonConfig muon;
 
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
     v("epochs", c.epochs, within(0, 100000), "passes over the training set in float; 0: none");
-    v("optimizer", c.optimizer, {}, "stochastic gradient descent");
+    v("optimizer", c.optimizer, {},
+      "of the float phase (QAT: sgd); muon: for the weights of convolutions, sgd for the rest");
     v("lr", c.lr, above(0), "the schedule's highest learning rate");
     v("momentum", c.momentum, from_below(0, 1), "of the optimizer; 0: none");
     v("nesterov", c.nesterov, {}, "Nesterov's form of momentum");
@@ -149,6 +167,7 @@ struct TrainConfig {
       "afterwards batch norm's statistics are averaged over this many batches; 0: they stay");
     v("precision", c.precision, {},
       "of the operands of the float phase's products; all else, QAT and evaluation are fp32");
+    v.section("muon", c.muon);
   }
   bool operator==(const TrainConfig&) const = default;
 };
@@ -262,7 +281,9 @@ struct Config {
 };
 
 // Names of enumerators in files and messages, in order.
-constexpr std::array<std::string_view, 1> enum_names(TrainConfig::Optimizer) { return {"sgd"}; }
+constexpr std::array<std::string_view, 2> enum_names(TrainConfig::Optimizer) {
+  return {"sgd", "muon"};
+}
 constexpr std::array<std::string_view, 3> enum_names(TrainConfig::Schedule) {
   return {"constant", "cosine", "one_cycle"};
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "ops/elementwise.h"
 
@@ -27,22 +28,27 @@ double square_sum(const float* x, std::int64_t begin, std::int64_t end) {
   return sum;
 }
 
+// Sum of squares of a tensor.
+double square_sum(const Tensor& x) {
+  const float* values = x.data();
+  const std::int64_t count = x.numel(), chunks = (count + kChunk - 1) / kChunk;
+  std::vector<double> partial(static_cast<std::size_t>(chunks));
+  parallel_for(chunks, [&](std::int64_t chunk) {
+    partial[static_cast<std::size_t>(chunk)] =
+        square_sum(values, chunk * kChunk, std::min(count, (chunk + 1) * kChunk));
+  });
+  return std::accumulate(partial.begin(), partial.end(), 0.0);
+}
+
 }  // namespace
+
+double norm_of(const Tensor& x) { return std::sqrt(square_sum(x)); }
 
 double grad_norm(const std::vector<NamedTensor>& parameters) {
   double sum = 0.0;
-  std::vector<double> partial;
   for (const NamedTensor& parameter : parameters) {
     const Tensor grad = parameter.tensor.grad();
-    if (!grad.defined()) continue;
-    const float* g = grad.data();
-    const std::int64_t count = grad.numel(), chunks = (count + kChunk - 1) / kChunk;
-    partial.assign(static_cast<std::size_t>(chunks), 0.0);
-    parallel_for(chunks, [&](std::int64_t chunk) {
-      partial[static_cast<std::size_t>(chunk)] =
-          square_sum(g, chunk * kChunk, std::min(count, (chunk + 1) * kChunk));
-    });
-    for (const double part : partial) sum += part;
+    if (grad.defined()) sum += square_sum(grad);
   }
   return std::sqrt(sum);
 }

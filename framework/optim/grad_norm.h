@@ -6,9 +6,12 @@
 
 namespace octet {
 
+// The Euclidean (Frobenius) norm of a float32 tensor. Summed in double over fixed chunks in a fixed
+// order: the same bits for every number of threads.
+double norm_of(const Tensor& x);
+
 // The Euclidean norm of all gradients together; parameters without one count as 0. Finite exactly
-// when every gradient is: the check for a diverged run. Summed in double over fixed chunks in a
-// fixed order: the same bits for every number of threads.
+// when every gradient is: the check for a diverged run. Summed as in norm_of.
 double grad_norm(const std::vector<NamedTensor>& parameters);
 
 // The factor that brings gradients of norm `norm` down to `max_norm`, at most 1:

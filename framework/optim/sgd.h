@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-#include "nn/module.h"
+#include "optim/optimizer.h"
 
 namespace octet {
 
@@ -24,22 +24,16 @@ struct SgdOptions {
 //   w -= lr (nesterov ? g' + momentum m : m)
 // Sutskever et al. 2013 ("On the importance of initialization and momentum"). One pass over memory;
 // the same bits for every number of threads. Used by one thread at a time.
-class Sgd {
+class Sgd final : public Optimizer {
  public:
   // The parameters are handles: a step changes the model. Throws Error if one is not F32, and
   // UsageError on options out of range.
   Sgd(std::vector<NamedTensor> parameters, SgdOptions options);
 
-  // One update. Parameters without a gradient stay as they are, momentum included. `grad_scale`
-  // multiplies every gradient (see clip_factor).
-  void step(float lr, float grad_scale = 1.0f);
-
-  // Forgets the gradients.
-  void zero_grad();
-
-  // The momentum buffers, "optimizer.<parameter>.momentum": what a checkpoint holds and writes back
-  // into (copy_from). Empty without momentum.
-  std::vector<NamedTensor> state() const;
+  void step(float lr, float grad_scale = 1.0f) override;
+  void zero_grad() override;
+  // Empty without momentum.
+  std::vector<NamedTensor> state() const override;
 
  private:
   struct Slot {

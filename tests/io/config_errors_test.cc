@@ -23,13 +23,15 @@ TEST_CASE("config: bad input, each with its place and its reason") {
        "c.yaml:2:3: unknown key \"learning_rate\" in train; did you mean \"lr\"? (keys: epochs, "
        "optimizer, lr, momentum, nesterov, weight_decay, decay_norm_and_bias, schedule, "
        "warmup_epochs, label_smoothing, clip_grad_norm, ema_decay, bn_reestimate_batches, "
-       "precision)"},
+       "precision, muon)"},
       {"trian: {}\n",
        "c.yaml:1:1: unknown key \"trian\"; did you mean \"train\"? (keys: run, data, model, train, "
        "quantize, checkpoint)"},
       {"train: {batch_size: 1}",
        "c.yaml:1:9: unknown key \"batch_size\" in train; did you mean \"data.batch_size\"? (keys:"},
-      {"lr: 1", "c.yaml:1:1: unknown key \"lr\"; did you mean \"train.lr\" or \"quantize.lr\"?"},
+      {"lr: 1",
+       "c.yaml:1:1: unknown key \"lr\"; did you mean \"train.lr\" or \"train.muon.lr\" or "
+       "\"quantize.lr\"?"},
       {"train: {zzzzzz: 1}", "c.yaml:1:9: unknown key \"zzzzzz\" in train (keys: epochs,"},
       {"train: {\"a\\x1b\": 1}", "c.yaml:1:9: \"a\\x1b\" has control characters"},
       {"quantize: {layers: {fc: {wieght: {}}}}",

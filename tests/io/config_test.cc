@@ -50,7 +50,7 @@ data:
             cutout: 8}
   progressive: {start_size: 16, start_ramp: 1, end_ramp: 9, multiple: 4}
 model: {name: resnet20, padding: 0, zero_init_residual: false, init_from: x.safetensors}
-train: {epochs: 0, optimizer: sgd, lr: 5e-4, momentum: 0, nesterov: true, weight_decay: 1e-3,
+train: {epochs: 0, muon: {lr: 0.5, momentum: 0, weight_decay: 1e-2, iterations: 3}, optimizer: muon, lr: 5e-4, momentum: 0, nesterov: true, weight_decay: 1e-3,
         decay_norm_and_bias: true, schedule: one_cycle, warmup_epochs: 0.5, label_smoothing: 0.1,
         clip_grad_norm: 1, ema_decay: 0.999, bn_reestimate_batches: 200, precision: fp32}
 quantize:
@@ -81,9 +81,9 @@ checkpoint: {every_seconds: 0, keep: 1}
                                   {1.5f, 10, 0.1f, 0.2f, 4, true, 8},
                                   {16, 1, 9, 4}});
   CHECK(config.model == ModelConfig{"resnet20", 0, false, "x.safetensors"});
-  CHECK(config.train == TrainConfig{0, TrainConfig::Optimizer::kSgd, 5e-4, 0, true, 1e-3, true,
+  CHECK(config.train == TrainConfig{0, TrainConfig::Optimizer::kMuon, 5e-4, 0, true, 1e-3, true,
                                     TrainConfig::Schedule::kOneCycle, 0.5, 0.1, 1, 0.999, 200,
-                                    TrainConfig::Precision::kFp32});
+                                    TrainConfig::Precision::kFp32, MuonConfig{0.5, 0, 1e-2, 3}});
   const TensorQConfig weight = {QScheme::kPerTensorSymmetric, ObserverKind::kMovingAverage, 7, 1};
   const TensorQConfig activation = {QScheme::kPerTensorSymmetric, ObserverKind::kMinMax, 6, 0.1f};
   CHECK(config.quantize.weight == weight);
@@ -134,7 +134,8 @@ TEST_CASE("config: --set overrides, with the same checks") {
   } cases[] = {
       {"train.lrr=1", "unknown key \"lrr\" in train; did you mean \"lr\"? (keys: epochs,"},
       {"trian.lr=1", "unknown key \"trian\"; did you mean \"train\"? (keys: run,"},
-      {"lr=1", "unknown key \"lr\"; did you mean \"train.lr\" or \"quantize.lr\"?"},
+      {"lr=1",
+       "unknown key \"lr\"; did you mean \"train.lr\" or \"train.muon.lr\" or \"quantize.lr\"?"},
       {"train.lr", "expects key=value, such as train.lr=0.1"},
       {"=1", "expects key=value, such as train.lr=0.1"},
       {"", "expects key=value, such as train.lr=0.1"},
@@ -244,7 +245,7 @@ TEST_CASE("config: every key has its line of help, takes its own default and no 
             std::string::npos);
     }
   }
-  CHECK(keys.size() == 57);
+  CHECK(keys.size() == 61);
 }
 
 }  // namespace octet

@@ -5,6 +5,7 @@
 #include "nn/dropout.h"
 #include "nn/flatten.h"
 #include "nn/linear.h"
+#include "optim/sgd.h"
 #include "tests/testing.h"
 
 namespace octet {
