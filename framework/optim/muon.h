@@ -8,12 +8,13 @@
 
 namespace octet {
 
-// The matrix nearest to `m`'s directions: for m = U S V^T approximately U V^T, every singular value
-// near 1 (between about 0.7 and 1.2), by `iterations` of the quintic Newton-Schulz iteration
-//   X = (3.4445 + -4.7750 A + 2.0315 A^2) X,  A = X X^T (or of the columns, where they are fewer)
-// from X = m / (|m| + 1e-7), |m| the Frobenius norm. Singular values that are tiny against |m| grow
-// by 3.4 an iteration and need more of them; a matrix of zeros stays. [rows, columns] float32. The
-// same bits for every number of threads and instruction set.
+// `m` with its singular values brought near 1 (to about 0.7 to 1.2): for m = U S V^T approximately
+// U V^T, by `iterations` of the quintic Newton-Schulz iteration
+//   X <- (3.4445 I - 4.7750 A + 2.0315 A^2) X    A = X X^T, from X = m / (|m| + 1e-7)
+// (from the right with X^T X where there are fewer columns than rows), |m| the Frobenius norm.
+// Singular values that are tiny against |m| grow by 3.4 an iteration and need more of them; a
+// matrix of zeros stays. m: [rows, columns] float32, any shape; Error if it is no matrix. The same
+// bits for every number of threads and instruction set.
 // Jordan et al. 2024 ("Muon: An optimizer for hidden layers in neural networks").
 Tensor orthogonalized(const Tensor& m, int iterations);
 
