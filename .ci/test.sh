@@ -22,7 +22,7 @@ compile() { cmake --preset "$1" && cmake --build --preset "$1"; }
 
 # run_tests PRESET [LABEL]: runs the tests of a build; that there are none is a failure.
 run_tests() {
-  ctest --test-dir "build/$1" --no-tests=error --timeout 600 ${2+-L "^$2\$"}
+  ctest --test-dir "build/$1" --no-tests=error --timeout 300 ${2+-L "^$2\$"}
 }
 
 step_build() { compile release; }

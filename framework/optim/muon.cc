@@ -16,6 +16,8 @@ namespace {
 constexpr float kA = 3.4445f, kB = -4.7750f, kC = 2.0315f;
 constexpr double kEpsilon = 1e-7;
 
+bool is_convolution_weight(const NamedTensor& parameter) { return parameter.tensor.rank() == 4; }
+
 Tensor as_matrix(const Tensor& weight) {
   return weight.reshape({weight.dim(0), weight.numel() / weight.dim(0)});
 }
@@ -52,8 +54,6 @@ Tensor orthogonalized(const Tensor& m, int iterations) {
   }
   return x;
 }
-
-bool is_convolution_weight(const NamedTensor& parameter) { return parameter.tensor.rank() == 4; }
 
 Muon::Muon(const std::vector<NamedTensor>& parameters, MuonOptions options)
     : others_(others_of(parameters), options.others), options_(std::move(options)) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "optim/optimizer.h"
@@ -18,27 +17,23 @@ namespace octet {
 // Jordan et al. 2024 ("Muon: An optimizer for hidden layers in neural networks").
 Tensor orthogonalized(const Tensor& m, int iterations);
 
-// Whether a parameter is a convolution's weight (four axes): what Muon is for.
-bool is_convolution_weight(const NamedTensor& parameter);
-
 struct MuonOptions {
-  float lr_ratio = 1.0f;      // Muon's learning rate over the schedule's, which is that of `others`
-  float momentum = 0.95f;     // Nesterov's form
-  float weight_decay = 0.1f;  // decoupled
-  int iterations = 5;         // of Newton-Schulz
-  SgdOptions others = {};     // of the parameters that are no convolution weights
+  float lr_ratio = 1.0f;   // Muon's learning rate over the schedule's, which is that of `others`
+  float momentum = 0.95f;  // Nesterov's form
+  float weight_decay = 0.05f;  // decoupled
+  int iterations = 5;          // of Newton-Schulz
+  SgdOptions others = {};      // of the parameters that are no convolution weights
 };
 
-// Muon for the weights w of convolutions, as matrices [out, kernel_h kernel_w in / groups], with
-// torch.optim.Muon's update; SGD for all other parameters:
+// Muon for the weights w of convolutions (four axes), as matrices [out, kernel_h kernel_w in /
+// groups], with torch.optim.Muon's update; SGD for all other parameters:
 //   m = momentum m + (1 - momentum) g        u = (1 - momentum) g + momentum m
 //   w = (1 - lr weight_decay) w - lr sqrt(max(1, rows / columns)) orthogonalized(u)
 // An iteration costs 2 rows^2 columns + rows^3 multiply-adds, rows the smaller side. Used by one
 // thread at a time.
 class Muon final : public Optimizer {
  public:
-  // The parameters are handles: a step changes the model. Throws Error if one is not F32, and
-  // UsageError on options out of range.
+  // Throws Error if a parameter is not F32, and UsageError on options out of range.
   Muon(const std::vector<NamedTensor>& parameters, MuonOptions options);
 
   void step(float lr, float grad_scale = 1.0f) override;

@@ -6,7 +6,8 @@
 
 namespace octet {
 
-// What the training loop needs of an optimizer. Used by one thread at a time.
+// What the training loop needs of an optimizer. It holds handles of the parameters: a step changes
+// the model. Used by one thread at a time.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;

@@ -26,8 +26,7 @@ struct SgdOptions {
 // the same bits for every number of threads. Used by one thread at a time.
 class Sgd final : public Optimizer {
  public:
-  // The parameters are handles: a step changes the model. Throws Error if one is not F32, and
-  // UsageError on options out of range.
+  // Throws Error if a parameter is not F32, and UsageError on options out of range.
   Sgd(std::vector<NamedTensor> parameters, SgdOptions options);
 
   void step(float lr, float grad_scale = 1.0f) override;
