@@ -14,6 +14,8 @@ void check_request(const Config& config, const Dataset& train) {
   require(config.data.validation_size < train.size(),
           "data.validation_size: ", config.data.validation_size, " leaves nothing of ",
           train.size(), " training images");
+  require(!(config.data.augment.flip && config.data.augment.alternate_flip),
+          "data.augment.alternate_flip: flip is on as well; set data.augment.flip=false");
   const auto check_warmup = [&](const char* section, double warmup_epochs, int epochs) {
     require(epochs == 0 || warmup_epochs <= epochs, section, ".warmup_epochs: ", warmup_epochs,
             " is more than the ", epochs, " epochs");

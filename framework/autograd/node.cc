@@ -132,6 +132,8 @@ void backward(const Tensor& loss) {
     std::vector<Tensor> grads;
     {
       const Tensor grad_output = pending.extract(node.get()).mapped();
+      const auto sum = pending.find(node->inputs.empty() ? nullptr : node->inputs[0].node.get());
+      if (sum != pending.end() && !sum->second.is_shared()) node->take_sum(sum->second);
       grads = node->backward(grad_output);
     }
     node->done = true;

@@ -34,6 +34,10 @@ struct Node {
   // Gradients of `inputs`, in their order; an undefined tensor where an input needs none. They may
   // share data with `grad_output`, which is not to be written to. Called at most once.
   virtual std::vector<Tensor> backward(const Tensor& grad_output) = 0;
+  // Offered before backward: what other nodes have given for the gradient of inputs[0], which
+  // nobody else sees. A node that takes it away gives the sum with its own in backward; that saves
+  // a pass.
+  virtual void take_sum(Tensor&) {}
 
   std::vector<Edge> inputs;
   // Later nodes have larger numbers: descending order is a topological order.

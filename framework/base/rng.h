@@ -13,6 +13,7 @@ enum class RngPurpose : std::uint32_t {
   kAugment = 3,
   kDropout = 4,
   kSplit = 5,
+  kFlip = 6,
   kTest = 99
 };
 

@@ -81,6 +81,12 @@ DataLoader::Order DataLoader::order_of(std::int64_t epoch) const {
   return order_;
 }
 
+// Which epochs, the even or the odd ones, is a coin's toss for each image.
+bool DataLoader::mirrors(std::int64_t epoch, std::int64_t sample) const {
+  Rng rng(options_.seed, RngPurpose::kFlip, 0, static_cast<std::uint32_t>(sample));
+  return (rng.below(2) + epoch) % 2 == 1;
+}
+
 Batch DataLoader::batch(std::int64_t epoch, std::int64_t index) const {
   OCTET_CHECK(epoch >= 0 && epoch <= std::numeric_limits<std::uint32_t>::max() && index >= 0 &&
                   index < batches(),
@@ -115,7 +121,8 @@ Batch DataLoader::batch(std::int64_t epoch, std::int64_t index) const {
       const std::span<std::uint8_t> target = shrunk ? std::span(full_image) : image;
       const Rng rng(options_.seed, RngPurpose::kAugment, static_cast<std::uint32_t>(epoch),
                     static_cast<std::uint32_t>(i));
-      augment(sample.pixels, full_shape, options_.augment, hole_, rng, target);
+      augment(sample.pixels, full_shape, options_.augment, hole_, rng, target,
+              options_.augment.alternate_flip && mirrors(epoch, i));
       source = target;
     }
     if (shrunk) {

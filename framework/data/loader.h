@@ -51,6 +51,7 @@ class DataLoader {
  private:
   using Order = std::shared_ptr<const std::vector<std::int64_t>>;
   Order order_of(std::int64_t epoch) const;  // null where the samples come in order
+  bool mirrors(std::int64_t epoch, std::int64_t sample) const;  // with augment.alternate_flip
 
   std::shared_ptr<const Dataset> dataset_;
   DataLoaderOptions options_;

@@ -155,11 +155,12 @@ void validate(const AugmentOptions& o) {
   check("shear", double{o.shear}, 2);
   check("crop_padding", o.crop_padding, 16384);
   check("cutout", o.cutout, 16384);
+  OCTET_CHECK(!o.flip || !o.alternate_flip, "[augment] flip and alternate_flip exclude each other");
 }
 
 void augment(std::span<const std::uint8_t> pixels, const Shape& image_shape,
              const AugmentOptions& o, std::span<const std::uint8_t> hole, Rng rng,
-             std::span<std::uint8_t> out) {
+             std::span<std::uint8_t> out, bool mirrored) {
   static thread_local std::vector<std::uint8_t> moved;
   const Size size{image_shape[0], image_shape[1], image_shape[2]};
   const std::uint8_t* current = pixels.data();
@@ -177,7 +178,7 @@ void augment(std::span<const std::uint8_t> pixels, const Shape& image_shape,
   } else if (current != out.data()) {
     std::copy(pixels.begin(), pixels.end(), out.begin());
   }
-  if (o.flip && rng.below(2) == 1) flip_left_right(out.data(), size);
+  if (mirrored || (o.flip && rng.below(2) == 1)) flip_left_right(out.data(), size);
   if (o.cutout > 0) {
     const std::int64_t y = rng.below(static_cast<std::uint32_t>(size.h));
     const std::int64_t x = rng.below(static_cast<std::uint32_t>(size.w));

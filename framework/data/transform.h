@@ -18,6 +18,7 @@ struct AugmentOptions {
   float shear = 0.0f;           // x moves by k * y, k up to +- this; in [0, 2]
   int crop_padding = 0;         // pads all sides by this many pixels, then crops at random
   bool flip = false;            // mirrors left and right in half of the cases
+  bool alternate_flip = false;  // mirrors each image in every second epoch
   int cutout = 0;               // side in pixels of a square hole, its centre anywhere in the image
 
   bool operator==(const AugmentOptions&) const = default;
@@ -30,10 +31,13 @@ void validate(const AugmentOptions& options);
 // and cutout. A pure function of its arguments, the same on every machine: the pixels are computed
 // in integers, the matrix with IEEE operations only.
 //   pixels, out: [H, W, C], no overlap      hole: [C], the pixel that cutout fills in
+//   mirrored: whether it is alternate_flip's turn, which only the caller can know
 // Options are trusted: validate them once.
 //   Cutout: DeVries and Taylor 2017 (arXiv:1708.04552).
+//   Alternating flip: Jordan 2024 (arXiv:2404.00498), sec. 3.6: every image is seen from both sides
+//   in any two epochs.
 void augment(std::span<const std::uint8_t> pixels, const Shape& image_shape,
              const AugmentOptions& options, std::span<const std::uint8_t> hole, Rng rng,
-             std::span<std::uint8_t> out);
+             std::span<std::uint8_t> out, bool mirrored = false);
 
 }  // namespace octet

@@ -44,6 +44,8 @@ struct AugmentFields {
     v("crop_padding", c.crop_padding, within(0, 1024),
       "pads all sides by this many black pixels, then crops at random");
     v("flip", c.flip, {}, "mirrors left and right in half of the cases");
+    v("alternate_flip", c.alternate_flip, {},
+      "instead: mirrors each image in every second epoch, so that any two show both sides");
     v("cutout", c.cutout, within(0, 1024),
       "side of a square hole of the mean pixel, in pixels; 0: none");
   }

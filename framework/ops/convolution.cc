@@ -34,7 +34,13 @@ struct ConvolutionBackward final : Node {
   Tensor y;              // the result, where a ReLU made it
   Tensor cells;          // u8, as y: where the largest of each window was, with max-pool
 
+  Tensor sum;  // of the other gradients of x, taken over
+
   const char* name() const override { return node_name; }
+
+  void take_sum(Tensor& others) override {
+    if (!y.defined() && !cells.defined() && data_gradient_adds(shape)) sum = std::move(others);
+  }
 
   std::vector<Tensor> backward(const Tensor& dy) override {
     const kernels::OutputGradient gradient{dy.data(), y.defined() ? y.data() : nullptr,
@@ -52,16 +58,17 @@ struct ConvolutionBackward final : Node {
   }
 
  private:
-  Tensor data_gradient(kernels::OutputGradient gradient) const {
-    Tensor dx = Tensor::empty(x.shape());
+  Tensor data_gradient(kernels::OutputGradient gradient) {
+    const bool add = sum.defined();
+    Tensor dx = add ? std::move(sum) : Tensor::empty(x.shape());
     if (in_bf16) {
       Scratch scratch(bf16_conv2d_data_gradient_scratch_floats(shape, gradient));
       bf16_conv2d_data_gradient(bf16(), shape, gradient, weight.data(), dx.mutable_data(),
-                                scratch.data());
+                                scratch.data(), add);
     } else {
       Scratch scratch(conv2d_data_gradient_scratch_floats(shape, gradient));
-      conv2d_data_gradient(f32(), shape, gradient, weight.data(), dx.mutable_data(),
-                           scratch.data());
+      conv2d_data_gradient(f32(), shape, gradient, weight.data(), dx.mutable_data(), scratch.data(),
+                           add);
     }
     return dx;
   }

@@ -1,7 +1,9 @@
 #include "ops/matmul.h"
 
 #include "base/cpu.h"
+#include "kernels/bf16/conv2d.h"
 #include "kernels/f32/conv2d.h"
+#include "ops/autocast.h"
 #include "ops/elementwise.h"
 #include "ops/scratch.h"
 
@@ -11,6 +13,9 @@ namespace {
 using kernels::Conv2dShape;
 
 const kernels::F32Kernels& f32() { return kernels::select_f32_kernels(process_isa()); }
+const kernels::Bf16Kernels& bf16() { return kernels::select_bf16_kernels(process_isa()); }
+
+bool in_bf16() { return autocast_precision() == Precision::kBf16; }
 
 void check_product(const char* name, const Tensor& a, const Tensor& b, std::int64_t a_axis,
                    std::int64_t b_axis) {
@@ -30,8 +35,14 @@ Tensor matmul_nt(const Tensor& a, const Tensor& b) {
   check_product("matmul_nt", a, b, 1, 1);
   const Conv2dShape layer{.batch = a.dim(0), .in = a.dim(1), .out = b.dim(0)};
   Tensor y = Tensor::empty({layer.batch, layer.out});
-  Scratch scratch(conv2d_forward_scratch_floats(layer));
-  conv2d_forward(f32(), layer, a.data(), b.data(), nullptr, y.mutable_data(), scratch.data());
+  if (in_bf16()) {
+    Scratch scratch(bf16_conv2d_forward_scratch_floats(layer));
+    bf16_conv2d_forward(bf16(), layer, a.data(), b.data(), nullptr, y.mutable_data(),
+                        scratch.data());
+  } else {
+    Scratch scratch(conv2d_forward_scratch_floats(layer));
+    conv2d_forward(f32(), layer, a.data(), b.data(), nullptr, y.mutable_data(), scratch.data());
+  }
   return y;
 }
 
@@ -39,8 +50,14 @@ Tensor matmul_nn(const Tensor& a, const Tensor& b) {
   check_product("matmul_nn", a, b, 1, 0);
   const Conv2dShape layer{.batch = a.dim(0), .in = b.dim(1), .out = a.dim(1)};
   Tensor dx = Tensor::empty({layer.batch, layer.in});
-  Scratch scratch(conv2d_data_gradient_scratch_floats(layer, {a.data()}));
-  conv2d_data_gradient(f32(), layer, {a.data()}, b.data(), dx.mutable_data(), scratch.data());
+  if (in_bf16()) {
+    Scratch scratch(bf16_conv2d_data_gradient_scratch_floats(layer, {a.data()}));
+    bf16_conv2d_data_gradient(bf16(), layer, {a.data()}, b.data(), dx.mutable_data(),
+                              scratch.data());
+  } else {
+    Scratch scratch(conv2d_data_gradient_scratch_floats(layer, {a.data()}));
+    conv2d_data_gradient(f32(), layer, {a.data()}, b.data(), dx.mutable_data(), scratch.data());
+  }
   return dx;
 }
 
@@ -48,8 +65,14 @@ Tensor matmul_tn(const Tensor& a, const Tensor& b) {
   check_product("matmul_tn", a, b, 0, 0);
   const Conv2dShape layer{.batch = a.dim(0), .in = b.dim(1), .out = a.dim(1)};
   Tensor dw = Tensor::empty({layer.out, layer.in});
-  Scratch scratch(conv2d_weight_gradient_scratch_floats(layer));
-  conv2d_weight_gradient(f32(), layer, b.data(), {a.data()}, dw.mutable_data(), scratch.data());
+  if (in_bf16()) {
+    Scratch scratch(bf16_conv2d_weight_gradient_scratch_floats(layer));
+    bf16_conv2d_weight_gradient(bf16(), layer, b.data(), {a.data()}, dw.mutable_data(),
+                                scratch.data());
+  } else {
+    Scratch scratch(conv2d_weight_gradient_scratch_floats(layer));
+    conv2d_weight_gradient(f32(), layer, b.data(), {a.data()}, dw.mutable_data(), scratch.data());
+  }
   return dw;
 }
 

@@ -145,6 +145,42 @@ TEST_CASE("loader: a sample's augmentation follows seed, epoch and sample, not i
   CHECK_FALSE(same(DataLoader(dataset, options).batch(1, 6), one));
 }
 
+TEST_CASE("loader: alternate_flip shows every image from the other side in the next epoch") {
+  const auto dataset = numbered(40, 3);
+  const DataLoader plain(dataset, {.batch_size = 40, .normalization = unit_normalization(3)});
+  const DataLoader loader(dataset, {.batch_size = 40,
+                                    .seed = 5,
+                                    .augment = {.alternate_flip = true},
+                                    .normalization = unit_normalization(3)});
+  const Batch image = plain.batch(0, 0);
+  std::vector<std::vector<bool>> mirrored(4);  // by epoch and image
+  for (std::int64_t epoch = 0; epoch < 4; ++epoch) {
+    const Batch batch = loader.batch(epoch, 0);
+    for (std::int64_t n = 0; n < 40; ++n) {
+      bool straight = true, reversed = true;
+      for (std::int64_t y = 0; y < 4; ++y) {
+        for (std::int64_t x = 0; x < 4; ++x) {
+          for (std::int64_t c = 0; c < 3; ++c) {
+            const auto at = [&](const Batch& b, std::int64_t column) {
+              return b.pixels.data<std::uint8_t>()[((n * 4 + y) * 4 + column) * 3 + c];
+            };
+            straight = straight && at(batch, x) == at(image, x);
+            reversed = reversed && at(batch, x) == at(image, 3 - x);
+          }
+        }
+      }
+      CHECK(straight != reversed);
+      mirrored[static_cast<std::size_t>(epoch)].push_back(reversed);
+    }
+  }
+  mirrored[1].flip();
+  CHECK(mirrored[0] == mirrored[1]);
+  CHECK(mirrored[0] == mirrored[2]);
+  const auto count = std::count(mirrored[0].begin(), mirrored[0].end(), true);
+  CHECK(count > 8);
+  CHECK(count < 32);
+}
+
 TEST_CASE("loader: progressive resizing shrinks the augmented image, by epoch alone") {
   const auto dataset = numbered(6, 3);
   DataLoaderOptions options = {.batch_size = 3,
@@ -190,6 +226,9 @@ TEST_CASE("loader: rejects what it cannot serve") {
   CHECK_THROWS_AS(DataLoader(dataset, {.batch_size = 0, .normalization = n}), Error);
   CHECK_THROWS_AS(DataLoader(dataset, {.normalization = unit_normalization(3)}), Error);
   CHECK_THROWS_AS(DataLoader(dataset, {.augment = {.scale = 2}, .normalization = n}), Error);
+  CHECK_THROWS_AS(
+      DataLoader(dataset, {.augment = {.flip = true, .alternate_flip = true}, .normalization = n}),
+      Error);
   CHECK_THROWS_AS(DataLoader(std::make_shared<Subset>(dataset, std::vector<std::int64_t>{}),
                              {.normalization = n}),
                   Error);

@@ -1,5 +1,8 @@
 #include "ops/conv2d.h"
 
+#include "ops/activation.h"
+#include "ops/add.h"
+#include "ops/autocast.h"
 #include "tests/testing.h"
 
 namespace octet {
@@ -61,6 +64,44 @@ TEST_CASE("conv2d: same bits for every instruction set and number of threads") {
       for (std::size_t i = 0; i < grads.size(); ++i) CHECK_SAME_BITS(again[i], grads[i]);
     });
   });
+}
+
+TEST_CASE("conv2d: its data gradient and those of other ops add up, in its own pass or not") {
+  struct Case {
+    Shape x, weight;
+    Conv2dOptions options;
+  };
+  const std::vector<Case> cases = {
+      {{3, 5, 4, 33}, {70, 1, 1, 33}, {}},
+      {{2, 1, 1, 400}, {19, 1, 1, 400}, {}},
+      {{3, 5, 4, 8}, {6, 3, 3, 8}, {.padding = 1}},
+      {{3, 5, 4, 8}, {6, 1, 1, 8}, {.stride = 2}},
+  };
+  for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+    for (const Case& c : cases) {
+      CAPTURE(c.x);
+      CAPTURE(c.weight);
+      const AutocastGuard autocast(precision);
+      const Tensor first = randn(c.weight, 2), second = randn(c.weight, 3);
+      // The gradient of x through one convolution, another, or both; x is itself an op's result.
+      const auto gradient = [&](bool with_first, bool with_second) {
+        const auto fn = [&](const std::vector<Tensor>& in) {
+          const Tensor x = relu(in[0]);
+          const Tensor a = conv2d(x, first, Tensor(), c.options);
+          const Tensor b = conv2d(x, second, Tensor(), c.options);
+          return with_first && with_second ? add(a, b) : with_first ? a : b;
+        };
+        return gradients(fn, {randn(c.x, 1)}).of_inputs[0];
+      };
+      const Tensor a = gradient(true, false), b = gradient(false, true);
+      const Tensor both = gradient(true, true);
+      Tensor sum = Tensor::empty(a.shape());
+      for (std::int64_t i = 0; i < a.numel(); ++i) {
+        sum.mutable_data()[i] = a.data()[i] + b.data()[i];
+      }
+      CHECK_SAME_BITS(both, sum);
+    }
+  }
 }
 
 TEST_CASE("conv2d: computes only the gradients that are asked for") {

@@ -1,5 +1,9 @@
 #include "ops/matmul.h"
 
+#include <array>
+
+#include "kernels/bf16/bf16.h"
+#include "ops/autocast.h"
 #include "tests/testing.h"
 
 namespace octet {
@@ -43,6 +47,35 @@ TEST_CASE("matmul: every form is the definition's, for every instruction set and
     CAPTURE(s.k);
     const Tensor a = randn({s.m, s.k}, 1), b = randn({s.k, s.n}, 2);
     const Tensor at = transposed(a), bt = transposed(b), expected = product(a, b);
+    const Tensor nn = matmul_nn(a, b), nt = matmul_nt(a, bt), tn = matmul_tn(at, b);
+    CHECK(allclose(nn, expected, {.rtol = 1e-4, .atol = 1e-4}));
+    CHECK(allclose(nt, expected, {.rtol = 1e-4, .atol = 1e-4}));
+    CHECK(allclose(tn, expected, {.rtol = 1e-4, .atol = 1e-4}));
+    for_each_isa([&](Isa) {
+      for_each_threads([&](int) {
+        CHECK_SAME_BITS(matmul_nn(a, b), nn);
+        CHECK_SAME_BITS(matmul_nt(a, bt), nt);
+        CHECK_SAME_BITS(matmul_tn(at, b), tn);
+      });
+    });
+  }
+}
+
+TEST_CASE("matmul: under autocast to bf16 the operands are rounded, the same bits everywhere") {
+  const auto rounded = [](const Tensor& x) {
+    Tensor r = Tensor::empty(x.shape());
+    for (std::int64_t i = 0; i < x.numel(); ++i) {
+      r.mutable_data()[i] = kernels::from_bf16(kernels::to_bf16(x.data()[i]));
+    }
+    return r;
+  };
+  for (const auto [m, n, k] :
+       {std::array<std::int64_t, 3>{3, 5, 2}, {33, 70, 29}, {130, 65, 301}}) {
+    CAPTURE(m);
+    const Tensor a = randn({m, k}, 1), b = randn({k, n}, 2);
+    const Tensor at = transposed(a), bt = transposed(b);
+    const Tensor expected = product(rounded(a), rounded(b));
+    const AutocastGuard autocast(Precision::kBf16);
     const Tensor nn = matmul_nn(a, b), nt = matmul_nt(a, bt), tn = matmul_tn(at, b);
     CHECK(allclose(nn, expected, {.rtol = 1e-4, .atol = 1e-4}));
     CHECK(allclose(nt, expected, {.rtol = 1e-4, .atol = 1e-4}));

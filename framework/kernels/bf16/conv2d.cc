@@ -22,6 +22,10 @@ F32Kernels pair_kernels(const Bf16Kernels& kernels) {
   return pairs;
 }
 
+PairsOfFloats pairs_of_floats(const Bf16Kernels& kernels, std::int64_t extent) {
+  return {kernels.pair_rows, kernels.pair_columns, extent};
+}
+
 // The shape in pairs of the extent that a pass sums over.
 Conv2dShape forward_shape(Conv2dShape s) {
   s.in = pairs_of(s.in);
@@ -112,14 +116,17 @@ struct Parts {
   float* rest_in(float* scratch) const { return scratch + floats(0); }
 };
 
-Parts forward_parts(const Conv2dShape& s) {
+Parts forward_parts(const Conv2dShape& s, ConvolutionTail tail) {
   const std::int64_t in = pairs_of(s.in), taps = s.kernel_h * s.kernel_w;
-  return {whole_lines(s.batch * s.height * s.width * in), whole_lines(s.out * taps * in), 0};
+  const bool whole = !forward_takes_floats(forward_shape(s), tail);
+  return {whole ? whole_lines(s.batch * s.height * s.width * in) : 0,
+          whole_lines(s.out * taps * in), 0};
 }
-Parts data_gradient_parts(const Conv2dShape& s) {
+Parts data_gradient_parts(const Conv2dShape& s, OutputGradient gradient) {
   const std::int64_t out = pairs_of(s.out);
-  return {whole_lines(map_rows(s) * s.out_width() * out), whole_lines(out * s.taps()),
-          gradient_buffer(s, 1)};
+  const bool whole = !data_gradient_takes_floats(data_gradient_shape(s), gradient);
+  return {whole ? whole_lines(map_rows(s) * s.out_width() * out) : 0, whole_lines(out * s.taps()),
+          whole ? gradient_buffer(s, 1) : 0};
 }
 Parts weight_gradient_parts(const Conv2dShape& s) {
   const std::int64_t images = pairs_of(s.batch);
@@ -130,37 +137,52 @@ Parts weight_gradient_parts(const Conv2dShape& s) {
 }  // namespace
 
 std::size_t bf16_conv2d_forward_scratch_floats(const Conv2dShape& s, ConvolutionTail tail) {
-  return forward_parts(s).floats(conv2d_forward_scratch_floats(forward_shape(s), tail));
+  return forward_parts(s, tail).floats(conv2d_forward_scratch_floats(forward_shape(s), tail));
 }
 
 void bf16_conv2d_forward(const Bf16Kernels& kernels, const Conv2dShape& s, const float* x,
                          const float* weight, const float* bias, float* y, float* scratch,
                          ConvolutionTail tail) {
   assert(s.groups == 1);
-  const Parts parts = forward_parts(s);
+  const Parts parts = forward_parts(s, tail);
+  const Conv2dShape shape = forward_shape(s);
   float* weight_pairs = parts.other_in(scratch);
-  pair_all_columns(kernels, s.batch * s.height * s.width, s.in, x, scratch);
+  PairsOfFloats pairs;
+  if (forward_takes_floats(shape, tail)) {
+    pairs = pairs_of_floats(kernels, s.in);
+  } else {
+    pair_all_columns(kernels, s.batch * s.height * s.width, s.in, x, scratch);
+    x = scratch;
+  }
   pair_all_columns(kernels, s.out * s.kernel_h * s.kernel_w, s.in, weight, weight_pairs);
-  conv2d_forward(pair_kernels(kernels), forward_shape(s), scratch, weight_pairs, bias, y,
-                 parts.rest_in(scratch), tail);
+  conv2d_forward(pair_kernels(kernels), shape, x, weight_pairs, bias, y, parts.rest_in(scratch),
+                 tail, pairs);
 }
 
-std::size_t bf16_conv2d_data_gradient_scratch_floats(const Conv2dShape& s, OutputGradient) {
+std::size_t bf16_conv2d_data_gradient_scratch_floats(const Conv2dShape& s,
+                                                     OutputGradient gradient) {
   const float* in_place = nullptr;
-  return data_gradient_parts(s).floats(
-      conv2d_data_gradient_scratch_floats(data_gradient_shape(s), in_place));
+  return data_gradient_parts(s, gradient)
+      .floats(conv2d_data_gradient_scratch_floats(data_gradient_shape(s), in_place));
 }
 
 void bf16_conv2d_data_gradient(const Bf16Kernels& kernels, const Conv2dShape& s,
                                OutputGradient gradient, const float* weight, float* dx,
-                               float* scratch) {
+                               float* scratch, bool add) {
   assert(s.groups == 1);
-  const Parts parts = data_gradient_parts(s);
+  const Parts parts = data_gradient_parts(s, gradient);
+  const Conv2dShape shape = data_gradient_shape(s);
   float* weight_pairs = parts.other_in(scratch);
-  pair_gradient_channels(kernels, s, gradient, scratch, parts.buffers_in(scratch));
+  PairsOfFloats pairs;
+  if (data_gradient_takes_floats(shape, gradient)) {
+    pairs = pairs_of_floats(kernels, s.out);
+  } else {
+    pair_gradient_channels(kernels, s, gradient, scratch, parts.buffers_in(scratch));
+    gradient = scratch;
+  }
   pair_all_rows(kernels, s.out, s.taps(), weight, weight_pairs);
-  conv2d_data_gradient(pair_kernels(kernels), data_gradient_shape(s), scratch, weight_pairs, dx,
-                       parts.rest_in(scratch));
+  conv2d_data_gradient(pair_kernels(kernels), shape, gradient, weight_pairs, dx,
+                       parts.rest_in(scratch), add, pairs);
 }
 
 std::size_t bf16_conv2d_weight_gradient_scratch_floats(const Conv2dShape& s) {
@@ -176,11 +198,19 @@ void bf16_conv2d_weight_gradient(const Bf16Kernels& kernels, const Conv2dShape& 
     conv2d_bias_gradient(select_f32_kernels(kernels.isa), s, gradient, db, scratch);
   }
   const Parts parts = weight_gradient_parts(s);
-  float* gradient_pairs = parts.other_in(scratch);
-  pair_all_rows(kernels, s.batch, s.height * s.width * s.in, x, scratch);
-  pair_gradient_images(kernels, s, gradient, gradient_pairs, parts.buffers_in(scratch));
-  conv2d_weight_gradient(pair_kernels(kernels), weight_gradient_shape(s), scratch, gradient_pairs,
-                         dw, parts.rest_in(scratch));
+  const Conv2dShape shape = weight_gradient_shape(s);
+  const F32Kernels multiply = pair_kernels(kernels);
+  PairsOfFloats pairs;
+  if (weight_gradient_takes_floats(multiply, shape, gradient)) {
+    pairs = pairs_of_floats(kernels, s.batch);
+  } else {
+    float* gradient_pairs = parts.other_in(scratch);
+    pair_all_rows(kernels, s.batch, s.height * s.width * s.in, x, scratch);
+    pair_gradient_images(kernels, s, gradient, gradient_pairs, parts.buffers_in(scratch));
+    x = scratch;
+    gradient = gradient_pairs;
+  }
+  conv2d_weight_gradient(multiply, shape, x, gradient, dw, parts.rest_in(scratch), nullptr, pairs);
 }
 
 }  // namespace octet::kernels

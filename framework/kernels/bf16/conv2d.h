@@ -27,7 +27,7 @@ std::size_t bf16_conv2d_data_gradient_scratch_floats(const Conv2dShape& shape,
                                                      OutputGradient gradient);
 void bf16_conv2d_data_gradient(const Bf16Kernels& kernels, const Conv2dShape& shape,
                                OutputGradient gradient, const float* weight, float* dx,
-                               float* scratch);
+                               float* scratch, bool add = false);
 
 std::size_t bf16_conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape);
 void bf16_conv2d_weight_gradient(const Bf16Kernels& kernels, const Conv2dShape& shape,

@@ -25,11 +25,22 @@ struct ConvolutionTail {
   float* statistics = nullptr;
 };
 
+// For kernels whose gemm multiplies pairs (kernels/bf16/conv2d.h), and then the shape counts in
+// pairs what a pass sums over. With `extent` set, that operand, or the weight gradient's two, are
+// still float32, `extent` of it, and become pairs block by block in the cache of the thread that
+// multiplies them. Only where the pass's *_takes_floats says so.
+struct PairsOfFloats {
+  void (*rows)(std::int64_t count, const float* even, const float* odd, float* pairs) = nullptr;
+  void (*columns)(std::int64_t rows, std::int64_t columns, const float* x, float* pairs) = nullptr;
+  std::int64_t extent = 0;
+};
+bool forward_takes_floats(const Conv2dShape& shape, ConvolutionTail tail);
+
 // y = conv(x, weight) + bias: one chain over the taps inside the image, started at the bias.
 std::size_t conv2d_forward_scratch_floats(const Conv2dShape& shape, ConvolutionTail tail = {});
 void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const float* x,
                     const float* weight, const float* bias, float* y, float* scratch,
-                    ConvolutionTail tail = {});
+                    ConvolutionTail tail = {}, PairsOfFloats pairs = {});
 
 // The gradient of the convolution's output, from that of the tail's: dy where the cell won and y >
 // 0, else 0. Taken piece by piece where it is used, and never written as a whole; behind a max-pool
@@ -44,18 +55,24 @@ struct OutputGradient {
 };
 
 // dx: one chain over the output pixels that the input pixel took part in, in ascending order, and
-// the channels of each.
+// the channels of each. With `add` dx is added to what is there; only where data_gradient_adds, and
+// for a gradient without y and cells.
+bool data_gradient_adds(const Conv2dShape& shape);
+bool data_gradient_takes_floats(const Conv2dShape& shape, OutputGradient gradient);
 std::size_t conv2d_data_gradient_scratch_floats(const Conv2dShape& shape, OutputGradient gradient);
 void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& shape,
-                          OutputGradient gradient, const float* weight, float* dx, float* scratch);
+                          OutputGradient gradient, const float* weight, float* dx, float* scratch,
+                          bool add = false, PairsOfFloats pairs = {});
 
 // dw: one chain over the output pixels of each group of output rows; the groups, whose number is a
 // function of the shape, are added in order. With db also the bias' gradient: the output
 // gradient is then read, and masked, only once.
+bool weight_gradient_takes_floats(const F32Kernels& kernels, const Conv2dShape& shape,
+                                  OutputGradient gradient);
 std::size_t conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape);
 void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& shape, const float* x,
-                            OutputGradient gradient, float* dw, float* scratch,
-                            float* db = nullptr);
+                            OutputGradient gradient, float* dw, float* scratch, float* db = nullptr,
+                            PairsOfFloats pairs = {});
 
 // db: the sum over the output pixels; chunks of 128 in float, added in order in double.
 std::size_t conv2d_bias_gradient_scratch_floats(const Conv2dShape& shape);

@@ -32,6 +32,7 @@ struct DataGradientPlan {
     return packed_room(s.in_per_group(), s.kernel_h * s.kernel_w * s.out_per_group());
   }
   std::int64_t image_floats() const { return s.out_height() * s.out_width() * s.out; }
+  std::int64_t buffer_floats() const { return whole_lines(images * image_floats()); }
 };
 
 // weight [out / groups, kernel_h, kernel_w, in / groups] of each group becomes the panels of
@@ -60,17 +61,25 @@ void pack_for_gradient(const DataGradientPlan& plan, std::int64_t panel_columns,
 
 }  // namespace
 
+bool data_gradient_adds(const Conv2dShape& shape) { return is_pointwise(shape); }
+
+bool data_gradient_takes_floats(const Conv2dShape& shape, OutputGradient gradient) {
+  return is_pointwise(shape) && GradientRows::in_place(gradient) &&
+         DataGradientPlan(shape, gradient).buffer_floats() <= kMostPairFloats;
+}
+
 std::size_t conv2d_data_gradient_scratch_floats(const Conv2dShape& shape, OutputGradient gradient) {
   if (takes_winners(shape, gradient)) return winners_data_gradient_scratch_floats(shape);
   const bool in_place = GradientRows::in_place(gradient);
   const DataGradientPlan plan(shape, gradient);
-  const std::int64_t buffer = in_place ? 0 : whole_lines(plan.images * plan.image_floats());
+  const std::int64_t buffer = in_place && !is_pointwise(shape) ? 0 : plan.buffer_floats();
   return static_cast<std::size_t>(shape.groups * plan.packed_group()) +
          workers() * static_cast<std::size_t>(buffer);
 }
 
 void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& shape,
-                          OutputGradient gradient, const float* weight, float* dx, float* scratch) {
+                          OutputGradient gradient, const float* weight, float* dx, float* scratch,
+                          bool add, PairsOfFloats pairs) {
   if (takes_winners(shape, gradient)) {
     winners_data_gradient(kernels, shape, gradient, weight, dx, scratch);
     return;
@@ -79,20 +88,29 @@ void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& shape,
   const DataGradientPlan plan(shape, gradient);
   const Conv2dShape& s = plan.s;
   pack_for_gradient(plan, kernels.panel_columns, weight, scratch);
-  const TapProduct product = TapProduct::data_gradient(kernels, s, scratch);
+  TapProduct product = TapProduct::data_gradient(kernels, s, scratch);
+  product.add = add;
   const GradientRows rows{kernels, s, gradient};
   const std::int64_t dx_image = s.height * s.width * s.in, height = s.out_height();
-  const std::int64_t buffer_floats = whole_lines(plan.images * plan.image_floats());
+  const std::int64_t dy_image = pairs.extent > 0 ? pairs.extent : plan.image_floats();
   float* buffers = scratch + s.groups * plan.packed_group();
   parallel_for_workers(plan.blocks.count * plan.bands, [&](std::int64_t item, int worker) {
     const std::int64_t block = item / plan.bands, image = plan.blocks.first(block);
     const std::int64_t images = plan.blocks.images(block);
     const std::int64_t first = item % plan.bands * plan.band;
     const std::int64_t last = std::min(s.height, first + plan.band);
-    float* buffer = in_place ? nullptr : buffers + worker * buffer_floats;
-    const float* dy = rows.read(image * height, (image + images) * height, 0, s.out, buffer).first;
+    float* buffer =
+        in_place && pairs.extent == 0 ? nullptr : buffers + worker * plan.buffer_floats();
+    const float* dy = buffer;
+    if (pairs.extent > 0) {
+      pairs.columns(images, pairs.extent, gradient.dy + image * dy_image, buffer);
+    } else {
+      dy = rows.read(image * height, (image + images) * height, 0, s.out, buffer).first;
+    }
+    const std::int64_t next = in_place ? plan.blocks.images(block + 1) : 0;
     product.run(dy, dx + image * dx_image + first * s.width * s.in, dx_image, images,
-                in_place ? plan.blocks.images(block + 1) : 0, first, last);
+                {gradient.dy + (in_place ? image + images : 0) * dy_image, next * dy_image}, first,
+                last);
   });
 }
 

@@ -40,8 +40,10 @@ struct ForwardPlan {
   std::int64_t line_floats() const { return from_lines ? Lines(s).buffer_floats() : 0; }
   // The rows of a band of one image, before the pool.
   std::int64_t band_floats() const { return whole_lines(band * s.out_width() * s.out); }
+  // Of a block's pixels, where they are rounded to pairs.
+  std::int64_t pair_floats() const { return is_pointwise(s) ? whole_lines(images * s.in) : 0; }
   std::int64_t buffer_floats(bool halve) const {
-    return line_floats() + (halve ? images * band_floats() : 0);
+    return line_floats() + (halve ? images * band_floats() : pair_floats());
   }
 };
 
@@ -80,6 +82,11 @@ void rows_from_lines(const F32Kernels& kernels, const ForwardPlan& plan, const f
 
 }  // namespace
 
+bool forward_takes_floats(const Conv2dShape& shape, ConvolutionTail tail) {
+  return is_pointwise(shape) && !tail.halve &&
+         ForwardPlan(shape, false).pair_floats() <= kMostPairFloats;
+}
+
 std::size_t conv2d_forward_scratch_floats(const Conv2dShape& shape, ConvolutionTail tail) {
   const ForwardPlan plan(shape, tail.halve);
   return static_cast<std::size_t>(plan.weight_floats()) +
@@ -88,7 +95,7 @@ std::size_t conv2d_forward_scratch_floats(const Conv2dShape& shape, ConvolutionT
 
 void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const float* x,
                     const float* weight, const float* bias, float* y, float* scratch,
-                    ConvolutionTail tail) {
+                    ConvolutionTail tail, PairsOfFloats pairs) {
   const ForwardPlan plan(shape, tail.halve);
   const Conv2dShape& s = plan.s;
   const std::int64_t n = s.out_per_group(), packed_group = packed_room(n, s.taps());
@@ -100,7 +107,8 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const f
   product.bias = bias;
   product.relu = tail.relu;
   const std::int64_t height = s.out_height(), width = s.out_width(), row = width * s.out;
-  const std::int64_t x_image = s.height * s.width * s.in, y_image = height * row;
+  const std::int64_t x_image = pairs.extent > 0 ? pairs.extent : s.height * s.width * s.in;
+  const std::int64_t y_image = height * row;
   float* buffers = scratch + plan.weight_floats();
   assert(tail.statistics == nullptr || !tail.halve);
   ChunkStatistics statistics(kernels, {s.batch * height * width, s.out}, y, tail.statistics);
@@ -116,8 +124,14 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const f
       rows_from_lines(kernels, plan, x + image * x_image, scratch, bias, tail.relu, first, rows,
                       result, buffer);
     } else {
-      product.run(x + image * x_image, result, tail.halve ? plan.band_floats() : y_image, images,
-                  plan.blocks.images(block + 1), first, first + rows);
+      const float* from = x + image * x_image;
+      const float* next = from + images * x_image;
+      if (pairs.extent > 0) {
+        pairs.columns(images, pairs.extent, from, buffer);
+        from = buffer;
+      }
+      product.run(from, result, tail.halve ? plan.band_floats() : y_image, images,
+                  {next, plan.blocks.images(block + 1) * x_image}, first, first + rows);
     }
     if (rows == height) {  // whole maps follow each other
       statistics.wrote(image * height * width, images * height * width);

@@ -19,6 +19,9 @@ inline bool is_pointwise(const Conv2dShape& s) {
   return s.kernel_h == 1 && s.kernel_w == 1 && s.stride == 1 && s.padding == 0 && s.groups == 1;
 }
 
+// As many floats of pairs, made block by block, stay in L2 beside the weights.
+constexpr std::int64_t kMostPairFloats = 64 * 1024;
+
 // Bands of output rows of one image, and the image lines under them. Maps of few channels (a
 // network's first layers) are read from lines that have their padding, so that a kernel row is one
 // stretch of memory at every pixel: tap lists would be too short there.

@@ -58,7 +58,16 @@ struct WeightPlan {
   std::int64_t gradient_floats() const {
     return whole_lines(std::max(chunk_rows, div_up(kChunkRows, pixels) + 2) * pixels * s.out);
   }
-  std::int64_t buffer_floats() const { return line_floats() + gradient_floats(); }
+  // Where x and the output gradient are rounded to pairs of images chunk by chunk, both stay in L2.
+  std::int64_t pair_chunk_rows() const {
+    constexpr std::int64_t kFloats = 80 * 1024;
+    return std::clamp<std::int64_t>(kFloats / ((k + s.out) * pixels), 1, chunk_rows);
+  }
+  std::int64_t pair_floats() const {
+    return form == Form::kPointwise && blocks == 1 ? whole_lines(pair_chunk_rows() * pixels * k)
+                                                   : 0;
+  }
+  std::int64_t buffer_floats() const { return line_floats() + gradient_floats() + pair_floats(); }
 
   // Calls body(image, oy, row, count) for the parts of output rows [first, last) that lie in one
   // image: `count` from row oy of it, which is `row` of the batch.
@@ -86,6 +95,18 @@ struct WeightPlan {
   }
 };
 
+// Rows [first, last) of pairs of images, from `from`: float32 [pairs.extent images, height, width,
+// channels].
+void round_rows(const PairsOfFloats& pairs, const WeightPlan& plan, const float* from,
+                std::int64_t channels, std::int64_t first, std::int64_t last, float* to) {
+  const std::int64_t row = plan.pixels * channels, image_floats = plan.s.out_height() * row;
+  plan.for_each_image(first, last, [&](auto pair, auto y, auto at, auto rows) {
+    const float* even = from + 2 * pair * image_floats + y * row;
+    const float* odd = 2 * pair + 1 < pairs.extent ? even + image_floats : nullptr;
+    pairs.rows(rows * row, even, odd, to + (at - first) * row);
+  });
+}
+
 // One item: a group of output rows and a block of output channels.
 struct WeightItem {
   const F32Kernels& kernels;
@@ -102,7 +123,9 @@ struct WeightItem {
            GemmF32Args::Stretch next_dy) const {
     switch (plan.form) {
       case Form::kPointwise:
-        return add_pointwise(first, last, next, dy, next_dy);
+        return add_pointwise(
+            last - first, x + first * plan.pixels * plan.k, dy,
+            {x + last * plan.pixels * plan.k, (next - last) * plan.pixels * plan.k}, next_dy);
       case Form::kLines:
         return plan.for_each_image(first, last, [&](auto image, auto oy, auto row, auto rows) {
           add_lines(image, oy, rows,
@@ -128,27 +151,28 @@ struct WeightItem {
     }
   }
 
- private:
-  void add_pointwise(std::int64_t first, std::int64_t last, std::int64_t next, const Matrix& dy,
-                     GemmF32Args::Stretch next_dy) const {
+  // The same for a convolution that is pointwise, from `rows` rows of x at `chunk`.
+  void add_pointwise(std::int64_t rows, const float* chunk, const Matrix& dy,
+                     GemmF32Args::Stretch next_x, GemmF32Args::Stretch next_dy) const {
     const std::int64_t k = plan.k;
     float* c = partial + channel * k;
     kernels.gemm({.m = width,
                   .n = k,
-                  .k = (last - first) * plan.pixels,
+                  .k = rows * plan.pixels,
                   .a = dy.first,
                   .a_row = 1,
                   .a_col = dy.stride,
-                  .b = x + first * plan.pixels * k,
+                  .b = chunk,
                   .b_row = k,
                   .init = c,
                   .init_row = k,
                   .c = c,
                   .c_row = k,
                   .next = next_dy,
-                  .next_too = {x + last * plan.pixels * k, (next - last) * plan.pixels * k}});
+                  .next_too = next_x});
   }
 
+ private:
   void add_lines(std::int64_t image, std::int64_t oy, std::int64_t rows, const Matrix& dy) const {
     const Conv2dShape& s = plan.s;
     const Lines lines(s);
@@ -243,6 +267,12 @@ void add_partials(const WeightPlan& plan, const float* partials, float* dw) {
 
 }  // namespace
 
+bool weight_gradient_takes_floats(const F32Kernels& kernels, const Conv2dShape& s,
+                                  OutputGradient gradient) {
+  return GradientRows::in_place(gradient) && !packs_weight_gradient(kernels, s) &&
+         WeightPlan(s).pair_floats() > 0;
+}
+
 std::size_t conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape) {
   const WeightPlan plan(shape);
   const std::size_t in_place =
@@ -255,7 +285,8 @@ std::size_t conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape) {
 }
 
 void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, const float* x,
-                            OutputGradient gradient, float* dw, float* scratch, float* db) {
+                            OutputGradient gradient, float* dw, float* scratch, float* db,
+                            PairsOfFloats pairs) {
   if (takes_winners(s, gradient)) {
     winners_weight_gradient(kernels, s, x, gradient, dw, scratch, db);
     return;
@@ -294,6 +325,16 @@ void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
       const Matrix rest = {dy.first + (from - first * pixels) * dy.stride, dy.stride};
       add_to_chains(kernels, s, rest, from, to, width, sums + channel);
     };
+    if (pairs.extent > 0) {
+      float* x_buffer = dy_buffer + plan.gradient_floats();
+      for (std::int64_t first = begin; first < end; first += plan.pair_chunk_rows()) {
+        const std::int64_t last = std::min(end, first + plan.pair_chunk_rows());
+        round_rows(pairs, plan, x, plan.k, first, last, x_buffer);
+        round_rows(pairs, plan, gradient.dy, s.out, first, last, dy_buffer);
+        products.add_pointwise(last - first, x_buffer, {dy_buffer, s.out}, {}, {});
+      }
+      return;
+    }
     for (std::int64_t first = begin; first < end; first += plan.chunk_rows) {
       const std::int64_t last = std::min(end, first + plan.chunk_rows);
       const Matrix dy = gradient_rows.read(first, last, channel, width, dy_buffer);

@@ -30,6 +30,7 @@ struct TapProduct {
       packed;  // [groups] of packed_room, [panels][kernel_h][kernel_w][source.channels][width]
   const float* bias = nullptr;
   bool relu = false;
+  bool add = false;  // to what the result holds; for kernels of one pixel, which end in one product
 
   static TapProduct forward(const F32Kernels& kernels, const Conv2dShape& s, const float* packed) {
     return {kernels,  false,     s.groups, vertical_axis(s), horizontal_axis(s),
@@ -42,19 +43,17 @@ struct TapProduct {
   }
 
   // Result rows [first, last) of `images` images.
-  //   from: the first image's source; the others follow, and after them `next` images that the
-  //         next call will read
+  //   from: the first image's source; the others follow
+  //   next: what the next call will read
   //   to: its result row `first`; that of the next image is `to_image` floats further on
   void run(const float* from, float* to, std::int64_t to_image, std::int64_t images,
-           std::int64_t next, std::int64_t first, std::int64_t last) const {
+           GemmF32Args::Stretch next, std::int64_t first, std::int64_t last) const {
     const std::int64_t k = source.channels, n = result.channels;
     const std::int64_t packed_group = packed_room(n, vertical.kernel * horizontal.kernel * k);
     const Panels panels{n, kernels.panel_columns};
     // Images of one pixel are one stretch of memory, and a short wait for each of their lines would
     // be longer than their products.
-    const bool stretch = source.height * source.width == 1;
-    const GemmF32Args::Stretch after = {from + images * source.floats(),
-                                        stretch ? next * source.floats() : 0};
+    if (source.height * source.width > 1) next = {};
     for (std::int64_t g = 0; g < groups; ++g) {
       for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
         const std::int64_t column = panels.first(panel);
@@ -70,7 +69,7 @@ struct TapProduct {
              .init = bias == nullptr ? nullptr : bias + g * n + column,
              .c = to + g * n + column,
              .c_row = to_image,
-             .next = g == 0 && panel == 0 ? after : GemmF32Args::Stretch{}},
+             .next = g == 0 && panel == 0 ? next : GemmF32Args::Stretch{}},
             first, last);
       }
     }
@@ -102,6 +101,7 @@ struct TapProduct {
           const TapRange columns = range(horizontal, x);
           GemmF32Args product = gemm;
           product.c += (y - first) * result.line() + x * result.all_channels;
+          if (add) product.add = product.c;
           if (rows.count * columns.count == 0) {
             if (begin == 0) fill(product);
             continue;
