@@ -56,8 +56,11 @@ void describe(ProfiledStep& step, const ir::Graph& graph, std::size_t index,
   const auto weight = graph.constants.find(node.name + ".weight");
   if (weight == graph.constants.end()) return;
   const Shape& w = weight->second.shape;
-  step.kernel =
-      model.weights[index].taps.depthwise ? model.kernel->depthwise_name : model.kernel->name;
+  const TapLists& taps = model.weights[index].taps;
+  const kernels::OneChannelKernel* one_channel = model.pooled_weights[index].taps.one_channel;
+  step.kernel = one_channel != nullptr ? one_channel->name
+                : taps.depthwise       ? model.kernel->depthwise_name
+                                       : model.kernel->name;
   step.macs = batch * y.numel() * (w.numel() / w[0]);
   if (const auto* conv = std::get_if<ir::QConv2d>(&node.op)) {
     step.shape += message(", ", w[1], "x", w[2]);

@@ -1,6 +1,7 @@
 #include "runtime/product_step.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/integer_math.h"
@@ -63,16 +64,19 @@ class ProductStep final : public Step {
       set_residual(graph, node.output, *reader);
     }
 
+    cut_of_one_ = compute_cut(1);
     next_ = weights_behind(model, index);
     block_rows_ = std::clamp(kBlockK / panel_k() / kernel_.mr * kernel_.mr, kMinRows, kMaxRows);
     block_pixels_ = block_rows_ / group_;
     if (weights_.taps.copied) {
       const ConvShape& s = weights_.taps.shape;
       const std::int64_t element = std::max(kernel_.copied_bytes, 1);
+      zeros_behind_ = weights_.taps.one_channel != nullptr ? kernels::OneChannelArgs::kBytesBehind
+                                                           : std::int64_t{kernel_.kr};
       copy_bytes_ =
-          static_cast<std::size_t>(round_up((s.h * s.w * s.c + kernel_.kr) * element, 64));
+          static_cast<std::size_t>(round_up((s.h * s.w * s.c + zeros_behind_) * element, 64));
     }
-    if (!weights_.taps.depthwise)
+    if (!weights_.taps.depthwise && weights_.taps.one_channel == nullptr)
       kernel_scratch_bytes_ = static_cast<std::size_t>(round_up(
           static_cast<std::int64_t>(kernels::gemm_scratch_bytes(kernel_, block_rows_, panel_k())),
           64));
@@ -130,18 +134,20 @@ class ProductStep final : public Step {
     if (kernel_.copied_bytes == 0) {
       auto* codes = reinterpret_cast<std::uint8_t*>(to);
       copy_with_border(taps.shape, taps.border, image, input_zero_point_, codes);
-      std::fill_n(codes + size, kernel_.kr, std::uint8_t{0});
+      std::fill_n(codes + size, zeros_behind_, std::uint8_t{0});
       return {codes, nullptr, true};
     }
     auto* wide = reinterpret_cast<std::int16_t*>(to);
     copy_with_border(taps.shape, taps.border, image, input_zero_point_, wide);
-    std::fill_n(wide + size, kernel_.kr, std::int16_t{0});
+    std::fill_n(wide + size, zeros_behind_, std::int16_t{0});
     return {nullptr, wide};
   }
 
-  Cut cut_of(std::int64_t batch) const {
+  Cut cut_of(std::int64_t batch) const { return batch == 1 ? *cut_of_one_ : compute_cut(batch); }
+
+  Cut compute_cut(std::int64_t batch) const {
     const TapLists& taps = weights_.taps;
-    const bool one_panel = taps.pool == kernels::Pool::kFolded;
+    const bool one_panel = taps.pool == kernels::Pool::kFolded || taps.one_channel != nullptr;
     const std::int64_t panels = one_panel ? 1 : weights_.n_padded / kernel_.nr;
     return {taps.shape, panels, taps.copied, batch};
   }
@@ -187,6 +193,10 @@ class ProductStep final : public Step {
   // x: the first image's source. The images' results begin at image `from` of the output.
   void run_images(const Memory& memory, const Source& x, std::int64_t from, std::int64_t images,
                   const Part& part, std::byte* scratch) const noexcept {
+    if (weights_.taps.one_channel != nullptr) {
+      run_one_channel(memory, x.codes, from, part);
+      return;
+    }
     if (!part.cut.by_panel) {
       run_columns(memory, x, from, images, part, {0, weights_.n, nullptr}, scratch);
       return;
@@ -207,6 +217,26 @@ class ProductStep final : public Step {
                              : next_.share(first, weights_.n_padded / kernel_.nr);
       run_columns(memory, x, from, images, part, {column, end - column, next}, scratch);
     }
+  }
+
+  // Rows of the pool's result, of one image that was copied.
+  void run_one_channel(const Memory& memory, const std::uint8_t* copy, std::int64_t image,
+                       const Part& part) const noexcept {
+    const ConvShape& s = weights_.taps.shape;
+    const auto [first, last] = part.of(s.out_h / 2);
+    kernels::GemmArgs gemm = weights_.gemm_args(weights_.taps.classes[0], 0, 0, weights_.n);
+    set_codes(gemm.epilogue);
+    const kernels::OneChannelArgs args = {.a = copy + 2 * first * s.w,
+                                          .line = s.w,
+                                          .rows = last - first,
+                                          .pixels = s.out_w / 2,
+                                          .n = weights_.n,
+                                          .kernel_h = s.kernel_h,
+                                          .kernel_w = s.kernel_w,
+                                          .packed_w = gemm.packed_w,
+                                          .epilogue = gemm.epilogue};
+    weights_.taps.one_channel->run(
+        args, memory.codes_to_write(output_) + image * output_size_ + first * args.pixels * args.n);
   }
 
   // Columns of the result, and the weights that are read after theirs (GemmArgs::next_w).
@@ -290,9 +320,7 @@ class ProductStep final : public Step {
       }
       return;
     }
-    e.zero_point = epilogue_.zero_point;
-    e.clamp_min = epilogue_.clamp_min;
-    e.clamp_max = epilogue_.clamp_max;
+    set_codes(e);
     if (residual_ >= 0) {
       e.residual = epilogue_.residual;
       e.residual.codes = memory.codes(residual_) + at;
@@ -302,16 +330,23 @@ class ProductStep final : public Step {
     product(args, memory.codes_to_write(output_) + at);
   }
 
+  void set_codes(kernels::Epilogue& e) const noexcept {
+    e.zero_point = epilogue_.zero_point;
+    e.clamp_min = epilogue_.clamp_min;
+    e.clamp_max = epilogue_.clamp_max;
+  }
+
   const kernels::GemmKernel& kernel_;
   const PackedWeights& weights_;
   const std::int64_t group_;  // rows of the kernel that are one pixel of the result
   ir::ValueId input_ = -1, output_ = -1, residual_ = -1;
   std::int64_t input_size_ = 0, output_size_ = 0;  // of one image
-  std::int64_t products_ = 0;
+  std::int64_t products_ = 0, zeros_behind_ = 0;
   std::uint8_t input_zero_point_ = 0;
   bool logits_ = false;
   NextWeights next_;
-  kernels::Epilogue epilogue_;  // clamps, zero points and the residual's parameters
+  kernels::Epilogue epilogue_;     // clamps, zero points and the residual's parameters
+  std::optional<Cut> cut_of_one_;  // the divisions take longer than a small layer's products
   std::int64_t block_rows_ = 0, block_pixels_ = 0;
   std::size_t kernel_scratch_bytes_ = 0, copy_bytes_ = 0;
 };

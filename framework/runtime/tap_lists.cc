@@ -52,12 +52,23 @@ TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked,
   const bool few = kernel.copied_bytes > 0 && channels <= kFewChannels && shape.kernel_w > 1;
   // A pool's windows have no classes, and its runs no rest (list_windows).
   const bool windows = pooled && (shape.padding > 0 || shape.kernel_w * channels % kernel.kr != 0);
-  copied = shape.groups == 1 && (unaligned || few || windows);
+  if (pooled && shape.c == 1 && shape.stride == 1 &&
+      out_channels <= kernels::OneChannelArgs::kMostOutputs && kernel.isa != Isa::kScalar) {
+    one_channel = kernels::find_one_channel(kernel.isa);
+  }
+  copied = shape.groups == 1 && (unaligned || few || windows || one_channel != nullptr);
   if (copied) {
     border = shape.padding;
     shape.h += 2 * border;
     shape.w += 2 * border;
     shape.padding = 0;
+  }
+  if (one_channel != nullptr) {
+    packed = PackedK(kernel, shape.kernel_h * shape.kernel_w, shape.kernel_w);
+    Class all{{0, 0, shape.kernel_h}, {0, 0, shape.kernel_w}};
+    all.pixel_count = (shape.out_h / 2) * (shape.out_w / 2);
+    classes.push_back(all);
+    return;
   }
   if (pooled) {
     const bool folded = shape.stride == 1 && out_channels <= 8;

@@ -8,6 +8,7 @@
 
 #include "kernels/tap_axis.h"
 #include "kernels/u8s8/gemm.h"
+#include "kernels/u8s8/one_channel.h"
 
 namespace octet {
 
@@ -32,7 +33,8 @@ struct ConvShape {
 //
 // With a 2x2 max pool behind the convolution (kernels::Pool) the pixels of a window are one after
 // the other, all windows are one class, and the image is copied if it has padding. Up to 8 output
-// channels are folded: each row is two neighbouring pixels, and its columns are both pixels'
+// channels are folded (but those of a single input channel may have a kernel of their own): each
+// row is two neighbouring pixels, and its columns are both pixels'
 // channels, for which the kernel is one tap wider and steps two pixels at once.
 struct TapLists {
   struct Class {
@@ -57,6 +59,8 @@ struct TapLists {
   // panel empty, and zeros for the other groups' activations cost less.
   std::int64_t joined = 1;
   kernels::Pool pool = kernels::Pool::kNone;
+  // With the pool behind it, for kernels/u8s8/one_channel.h: no lists, only the image's copy.
+  const kernels::OneChannelKernel* one_channel = nullptr;
   bool copied = false;  // lists are over the image with its border
   ConvShape shape;      // of the image that is read: with the border, then without padding
   std::int64_t border = 0;
@@ -78,15 +82,17 @@ struct TapLists {
 template <class T>
 void copy_with_border(const ConvShape& bordered, std::int64_t border, const std::uint8_t* image,
                       std::uint8_t zero_point, T* to) noexcept {
-  const std::int64_t line = bordered.w * bordered.c, edge = border * bordered.c;
-  const std::int64_t inside = line - 2 * edge;
-  // A line's right edge and the next one's left edge are one stretch.
-  to = std::fill_n(to, border * line + edge, T{zero_point});
-  for (std::int64_t y = 2 * border; y < bordered.h; ++y, image += inside) {
-    to = std::copy_n(image, inside, to);
-    to = std::fill_n(to, 2 * edge, T{zero_point});
+  if (border == 0) {
+    std::copy_n(image, bordered.h * bordered.w * bordered.c, to);
+    return;
   }
-  std::fill_n(to, border * line - edge, T{zero_point});
+  const std::int64_t line = bordered.w * bordered.c, inside = line - 2 * border * bordered.c;
+  // One long fill and a copy of each line: many short fills take longer than all that they spare.
+  std::fill_n(to, bordered.h * line, T{zero_point});
+  to += border * (line + bordered.c);
+  for (std::int64_t y = 2 * border; y < bordered.h; ++y, image += inside, to += line) {
+    std::copy_n(image, inside, to);
+  }
 }
 
 }  // namespace octet

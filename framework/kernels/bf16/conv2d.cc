@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "kernels/f32/conv2d_parts.h"
+#include "kernels/f32/strided_pixels.h"
 
 namespace octet::kernels {
 namespace {
@@ -137,6 +138,11 @@ Parts weight_gradient_parts(const Conv2dShape& s) {
 }  // namespace
 
 std::size_t bf16_conv2d_forward_scratch_floats(const Conv2dShape& s, ConvolutionTail tail) {
+  if (StridedPixels::fit(s)) {
+    const StridedPixels pixels{s};
+    return static_cast<std::size_t>(pixels.floats()) +
+           bf16_conv2d_forward_scratch_floats(pixels.pointwise(), tail);
+  }
   return forward_parts(s, tail).floats(conv2d_forward_scratch_floats(forward_shape(s), tail));
 }
 
@@ -144,6 +150,13 @@ void bf16_conv2d_forward(const Bf16Kernels& kernels, const Conv2dShape& s, const
                          const float* weight, const float* bias, float* y, float* scratch,
                          ConvolutionTail tail) {
   assert(s.groups == 1);
+  if (StridedPixels::fit(s)) {
+    const StridedPixels pixels{s};
+    pixels.gather(x, scratch);
+    bf16_conv2d_forward(kernels, pixels.pointwise(), scratch, weight, bias, y,
+                        scratch + pixels.floats(), tail);
+    return;
+  }
   const Parts parts = forward_parts(s, tail);
   const Conv2dShape shape = forward_shape(s);
   float* weight_pairs = parts.other_in(scratch);
@@ -161,6 +174,11 @@ void bf16_conv2d_forward(const Bf16Kernels& kernels, const Conv2dShape& s, const
 
 std::size_t bf16_conv2d_data_gradient_scratch_floats(const Conv2dShape& s,
                                                      OutputGradient gradient) {
+  if (StridedPixels::fit(s)) {
+    const StridedPixels pixels{s};
+    return static_cast<std::size_t>(pixels.floats()) +
+           bf16_conv2d_data_gradient_scratch_floats(pixels.pointwise(), gradient);
+  }
   const float* in_place = nullptr;
   return data_gradient_parts(s, gradient)
       .floats(conv2d_data_gradient_scratch_floats(data_gradient_shape(s), in_place));
@@ -170,6 +188,13 @@ void bf16_conv2d_data_gradient(const Bf16Kernels& kernels, const Conv2dShape& s,
                                OutputGradient gradient, const float* weight, float* dx,
                                float* scratch, bool add) {
   assert(s.groups == 1);
+  if (StridedPixels::fit(s)) {
+    const StridedPixels pixels{s};
+    bf16_conv2d_data_gradient(kernels, pixels.pointwise(), gradient, weight, scratch,
+                              scratch + pixels.floats());
+    pixels.scatter(scratch, dx);
+    return;
+  }
   const Parts parts = data_gradient_parts(s, gradient);
   const Conv2dShape shape = data_gradient_shape(s);
   float* weight_pairs = parts.other_in(scratch);
@@ -186,6 +211,11 @@ void bf16_conv2d_data_gradient(const Bf16Kernels& kernels, const Conv2dShape& s,
 }
 
 std::size_t bf16_conv2d_weight_gradient_scratch_floats(const Conv2dShape& s) {
+  if (StridedPixels::fit(s)) {
+    const StridedPixels pixels{s};
+    return static_cast<std::size_t>(pixels.floats()) +
+           bf16_conv2d_weight_gradient_scratch_floats(pixels.pointwise());
+  }
   return std::max(weight_gradient_parts(s).floats(
                       conv2d_weight_gradient_scratch_floats(weight_gradient_shape(s))),
                   conv2d_bias_gradient_scratch_floats(s));
@@ -194,6 +224,13 @@ std::size_t bf16_conv2d_weight_gradient_scratch_floats(const Conv2dShape& s) {
 void bf16_conv2d_weight_gradient(const Bf16Kernels& kernels, const Conv2dShape& s, const float* x,
                                  OutputGradient gradient, float* dw, float* scratch, float* db) {
   assert(s.groups == 1);
+  if (StridedPixels::fit(s)) {
+    const StridedPixels pixels{s};
+    pixels.gather(x, scratch);
+    bf16_conv2d_weight_gradient(kernels, pixels.pointwise(), scratch, gradient, dw,
+                                scratch + pixels.floats(), db);
+    return;
+  }
   if (db != nullptr) {
     conv2d_bias_gradient(select_f32_kernels(kernels.isa), s, gradient, db, scratch);
   }

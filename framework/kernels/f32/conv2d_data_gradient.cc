@@ -1,5 +1,6 @@
 #include "kernels/f32/conv2d_parts.h"
 #include "kernels/f32/conv2d_winners.h"
+#include "kernels/f32/strided_pixels.h"
 #include "kernels/f32/tap_product.h"
 
 namespace octet::kernels {
@@ -70,6 +71,11 @@ bool data_gradient_takes_floats(const Conv2dShape& shape, OutputGradient gradien
 
 std::size_t conv2d_data_gradient_scratch_floats(const Conv2dShape& shape, OutputGradient gradient) {
   if (takes_winners(shape, gradient)) return winners_data_gradient_scratch_floats(shape);
+  if (StridedPixels::fit(shape)) {
+    const StridedPixels pixels{shape};
+    return static_cast<std::size_t>(pixels.floats()) +
+           conv2d_data_gradient_scratch_floats(pixels.pointwise(), gradient);
+  }
   const bool in_place = GradientRows::in_place(gradient);
   const DataGradientPlan plan(shape, gradient);
   const std::int64_t buffer = in_place && !is_pointwise(shape) ? 0 : plan.buffer_floats();
@@ -82,6 +88,13 @@ void conv2d_data_gradient(const F32Kernels& kernels, const Conv2dShape& shape,
                           bool add, PairsOfFloats pairs) {
   if (takes_winners(shape, gradient)) {
     winners_data_gradient(kernels, shape, gradient, weight, dx, scratch);
+    return;
+  }
+  if (StridedPixels::fit(shape)) {
+    const StridedPixels pixels{shape};
+    conv2d_data_gradient(kernels, pixels.pointwise(), gradient, weight, scratch,
+                         scratch + pixels.floats());
+    pixels.scatter(scratch, dx);
     return;
   }
   const bool in_place = GradientRows::in_place(gradient);

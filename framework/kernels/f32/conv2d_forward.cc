@@ -2,6 +2,7 @@
 
 #include "kernels/f32/chunk_statistics.h"
 #include "kernels/f32/conv2d_parts.h"
+#include "kernels/f32/strided_pixels.h"
 #include "kernels/f32/tap_product.h"
 
 namespace octet::kernels {
@@ -88,6 +89,11 @@ bool forward_takes_floats(const Conv2dShape& shape, ConvolutionTail tail) {
 }
 
 std::size_t conv2d_forward_scratch_floats(const Conv2dShape& shape, ConvolutionTail tail) {
+  if (StridedPixels::fit(shape)) {
+    const StridedPixels pixels{shape};
+    return static_cast<std::size_t>(pixels.floats()) +
+           conv2d_forward_scratch_floats(pixels.pointwise(), tail);
+  }
   const ForwardPlan plan(shape, tail.halve);
   return static_cast<std::size_t>(plan.weight_floats()) +
          workers() * static_cast<std::size_t>(plan.buffer_floats(tail.halve));
@@ -96,6 +102,13 @@ std::size_t conv2d_forward_scratch_floats(const Conv2dShape& shape, ConvolutionT
 void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const float* x,
                     const float* weight, const float* bias, float* y, float* scratch,
                     ConvolutionTail tail, PairsOfFloats pairs) {
+  if (StridedPixels::fit(shape)) {
+    const StridedPixels pixels{shape};
+    pixels.gather(x, scratch);
+    conv2d_forward(kernels, pixels.pointwise(), scratch, weight, bias, y, scratch + pixels.floats(),
+                   tail);
+    return;
+  }
   const ForwardPlan plan(shape, tail.halve);
   const Conv2dShape& s = plan.s;
   const std::int64_t n = s.out_per_group(), packed_group = packed_room(n, s.taps());

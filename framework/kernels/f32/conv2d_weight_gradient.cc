@@ -3,6 +3,7 @@
 #include "kernels/f32/conv2d_winners.h"
 #include "kernels/f32/pack.h"
 #include "kernels/f32/packed_weight_gradient.h"
+#include "kernels/f32/strided_pixels.h"
 #include "kernels/f32/tap_ranges.h"
 
 namespace octet::kernels {
@@ -274,6 +275,12 @@ bool weight_gradient_takes_floats(const F32Kernels& kernels, const Conv2dShape& 
 }
 
 std::size_t conv2d_weight_gradient_scratch_floats(const Conv2dShape& shape) {
+  if (StridedPixels::fit(shape)) {
+    const StridedPixels pixels{shape};
+    return std::max(static_cast<std::size_t>(pixels.floats()) +
+                        conv2d_weight_gradient_scratch_floats(pixels.pointwise()),
+                    Lines::fit(shape) ? winners_weight_gradient_scratch_floats(shape) : 0);
+  }
   const WeightPlan plan(shape);
   const std::size_t in_place =
       static_cast<std::size_t>(plan.partial_floats() + bias_sums_floats(shape)) +
@@ -289,6 +296,13 @@ void conv2d_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, con
                             PairsOfFloats pairs) {
   if (takes_winners(s, gradient)) {
     winners_weight_gradient(kernels, s, x, gradient, dw, scratch, db);
+    return;
+  }
+  if (StridedPixels::fit(s)) {
+    const StridedPixels pixels{s};
+    pixels.gather(x, scratch);
+    conv2d_weight_gradient(kernels, pixels.pointwise(), scratch, gradient, dw,
+                           scratch + pixels.floats(), db);
     return;
   }
   if (packs_weight_gradient(kernels, s)) {

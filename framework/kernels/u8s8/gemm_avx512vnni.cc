@@ -15,6 +15,17 @@ struct Kernel {
   static constexpr int kVectors = Vectors;
   static constexpr std::int64_t kMr = kVectors == 4 ? 6 : kVectors == 2 ? 8 : 12, kNr = 64;
 
+  static constexpr int kChains = kVectors == 4 ? 2 : 4;  // of a single row
+
+  static void clear(__m512i (&acc)[1][kVectors]) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) acc[0][v] = _mm512_setzero_si512();
+  }
+  static void add(__m512i (&acc)[1][kVectors], const __m512i (&more)[1][kVectors]) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) acc[0][v] = _mm512_add_epi32(acc[0][v], more[0][v]);
+  }
+
   // Four activations of each row, a(r) being row r's.
   template <int Rows, class A>
   [[gnu::always_inline]] static void multiply_add(__m512i (&acc)[Rows][kVectors], const A& a,

@@ -10,6 +10,13 @@ namespace {
 
 struct Kernel {
   static constexpr std::int64_t kMr = 6, kNr = 16;
+  static constexpr int kChains = 4;  // of a single row
+
+  static void clear(__m256i (&acc)[1][2]) { acc[0][0] = acc[0][1] = _mm256_setzero_si256(); }
+  static void add(__m256i (&acc)[1][2], const __m256i (&more)[1][2]) {
+    acc[0][0] = _mm256_add_epi32(acc[0][0], more[0][0]);
+    acc[0][1] = _mm256_add_epi32(acc[0][1], more[0][1]);
+  }
 
   // Four activations of each row, a(r) being row r's.
   template <int Rows, class A>

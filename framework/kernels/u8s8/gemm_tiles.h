@@ -138,19 +138,44 @@ template <class Kernel, int Rows, class Accumulators>
   // Taller tiles have an address in every register already.
   constexpr bool kFetch = Kernel::kMr <= 6;
   [[maybe_unused]] const std::int8_t* next = tile.next;
+  const auto fetch = [&]() __attribute__((always_inline)) {
+    if constexpr (kFetch) {
+      __builtin_prefetch(next, 0, 2);  // into L2
+      if (Kernel::kNr >= 64) __builtin_prefetch(next + 64, 0, 2);
+      next += tile.next_step;
+    }
+  };
+  // A single row has too few accumulators to keep the multipliers busy while each waits for its
+  // last product; sums of integers may be taken in any order.
+  constexpr int kChains = Rows == 1 ? Kernel::kChains : 1;
+  [[maybe_unused]] Accumulators chains[kChains];
+  if constexpr (kChains > 1) {
+#pragma GCC unroll 4
+    for (int i = 1; i < kChains; ++i) Kernel::clear(chains[i]);
+  }
   for (std::int64_t q = 0; q < tile.args.run_count; ++q) {
     const std::int8_t* w = tile.panel + tile.args.runs[q].weight * Kernel::kNr;
     std::int64_t at = tile.args.runs[q].source;
     const std::int64_t end = at + (tile.args.runs[q].count + more) / 4 * 4;
-    for (; at < end; at += 4, w += 4 * Kernel::kNr) {
-      if constexpr (kFetch) {
-        __builtin_prefetch(next, 0, 2);  // into L2
-        if (Kernel::kNr >= 64) __builtin_prefetch(next + 64, 0, 2);
-        next += tile.next_step;
+    if constexpr (kChains > 1) {  // bound by reading weights: no room for fetching others
+      for (; at + 4 * kChains <= end; at += 4 * kChains, w += 4 * kChains * Kernel::kNr) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kChains; ++i) {
+          Kernel::template multiply_add<Rows>(
+              i == 0 ? acc : chains[i], [&](int r) { return load_4(anchors[r] + at + 4 * i); },
+              w + 4 * i * Kernel::kNr);
+        }
       }
+    }
+    for (; at < end; at += 4, w += 4 * Kernel::kNr) {
+      fetch();
       Kernel::template multiply_add<Rows>(
           acc, [&](int r) { return load_4(anchors[r] + at); }, w);
     }
+  }
+  if constexpr (kChains > 1) {
+#pragma GCC unroll 4
+    for (int i = 1; i < kChains; ++i) Kernel::add(acc, chains[i]);
   }
 }
 
