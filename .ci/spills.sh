@@ -60,7 +60,7 @@ loop "$good" 'vpbroadcastd (%rbp),%ymm1' 'mov 0x8(%rsp),%rax' | spilled >/dev/nu
 ! loop 'mov    %rsp,%rbp' 'vfmadd231ps %zmm1,%zmm2,%zmm3' 'vmovaps -0x40(%rbp),%zmm0' | spilled >/dev/null
 loop 'vfmadd231ps %zmm1,%zmm2,%zmm3' 'vmovaps -0x40(%rbp),%zmm0' | spilled >/dev/null
 
-mapfile -t objects < <(find "$build" -regextype egrep -regex '.*framework/.*/(gemm|depthwise|one_channel)_(avx2|avxvnni|avx512vnni|avx512bf16|avx512)\.cc\.o')
+mapfile -t objects < <(find "$build" -regextype egrep -regex '.*framework/.*/(gemm|depthwise|pooled_conv)_(avx2|avxvnni|avx512vnni|avx512bf16|avx512)\.cc\.o')
 [ ${#objects[@]} -gt 0 ] || { echo "error: no kernel objects in $build: build it first"; exit 1; }
 
 bad=0

@@ -57,8 +57,8 @@ void describe(ProfiledStep& step, const ir::Graph& graph, std::size_t index,
   if (weight == graph.constants.end()) return;
   const Shape& w = weight->second.shape;
   const TapLists& taps = model.weights[index].taps;
-  const kernels::OneChannelKernel* one_channel = model.pooled_weights[index].taps.one_channel;
-  step.kernel = one_channel != nullptr ? one_channel->name
+  const kernels::PooledConvKernel* pooled_conv = model.pooled_weights[index].taps.pooled_conv;
+  step.kernel = pooled_conv != nullptr ? pooled_conv->name
                 : taps.depthwise       ? model.kernel->depthwise_name
                                        : model.kernel->name;
   step.macs = batch * y.numel() * (w.numel() / w[0]);

@@ -16,6 +16,7 @@ namespace octet {
 inline constexpr char kConfigFile[] = "config.yaml";
 inline constexpr char kSummaryFile[] = "summary.json";
 inline constexpr char kFp32File[] = "model_fp32.safetensors";
+inline constexpr char kFp16File[] = "model_fp16.safetensors";  // the same, with round_to_fp16
 inline constexpr char kInt8File[] = "model_int8.safetensors";
 inline constexpr char kOnnxFile[] = "model.onnx";  // the network, in a run of model.name: onnx
 

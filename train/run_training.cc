@@ -227,6 +227,11 @@ class Run {
     if (ema_) ema_->swap_in();
     ema_.reset();
     if (config_.train.epochs > 0 && config_.train.bn_reestimate_batches > 0) reestimate_bn();
+    if (config_.train.round_to_fp16) {
+      round_to_fp16(weights());
+      save_weights(lock_.folder() + "/" + kFp16File, weights(), {{"model", config_.model.name}},
+                   DType::kF16);
+    }
     save_weights(lock_.folder() + "/" + kFp32File, weights(), {{"model", config_.model.name}});
     begin_quantization();
     return result;

@@ -143,6 +143,7 @@ struct TrainConfig {
   double clip_grad_norm = 0.0;
   double ema_decay = 0.0;
   int bn_reestimate_batches = 0;
+  bool round_to_fp16 = false;
   Precision precision = Precision::kFp32;
   MuonConfig muon;
 
@@ -167,6 +168,8 @@ struct TrainConfig {
     v("ema_decay", c.ema_decay, from_below(0, 1), "moving average of the weights; 0: none");
     v("bn_reestimate_batches", c.bn_reestimate_batches, within(0, 1000000),
       "afterwards batch norm's statistics are averaged over this many batches; 0: they stay");
+    v("round_to_fp16", c.round_to_fp16, {},
+      "the float model ends with weights of half precision; model_fp16.safetensors holds them too");
     v("precision", c.precision, {},
       "of the operands of the float phase's products; all else, QAT and evaluation are fp32");
     v.section("muon", c.muon);

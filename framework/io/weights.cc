@@ -1,10 +1,12 @@
 #include "io/weights.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <span>
 
 #include "base/error.h"
+#include "base/half.h"
 #include "file/printable.h"
 #include "file/read_file.h"
 #include "file/sha256.h"
@@ -42,6 +44,27 @@ Tensor to_channels_last(const Tensor& source, std::int64_t channels, std::int64_
 Tensor turn_kernel(const Tensor& w) {
   return to_channels_last(w, w.dim(1), w.dim(2) * w.dim(3),
                           {w.dim(0), w.dim(2), w.dim(3), w.dim(1)});
+}
+
+Tensor to_f16(const Tensor& x) {
+  Tensor halves = Tensor::empty(x.shape(), DType::kF16);
+  std::byte* to = halves.mutable_bytes().data();
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    const std::uint16_t half = half_from_float(x.data()[i]);
+    std::memcpy(to + 2 * i, &half, 2);
+  }
+  return halves;
+}
+
+Tensor to_f32(const Tensor& halves) {
+  Tensor x = Tensor::empty(halves.shape());
+  const std::byte* from = halves.bytes().data();
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    std::uint16_t half;
+    std::memcpy(&half, from + 2 * i, 2);
+    x.mutable_data()[i] = float_from_half(half);
+  }
+  return x;
 }
 
 // "a, b, c and 7 more"
@@ -87,12 +110,39 @@ std::string weights_sha256(std::vector<NamedTensor> tensors) {
   return hash.hex();
 }
 
+void round_to_fp16(const std::vector<NamedTensor>& tensors) {
+  std::vector<NamedTensor> rounded;
+  for (const NamedTensor& tensor : tensors) {
+    if (tensor.tensor.dtype() != DType::kF32) continue;
+    rounded.push_back({tensor.name, to_f32(to_f16(tensor.tensor))});
+    const float *before = tensor.tensor.data(), *after = rounded.back().tensor.data();
+    for (std::int64_t i = 0; i < tensor.tensor.numel(); ++i) {
+      OCTET_CHECK(!std::isfinite(before[i]) || std::isfinite(after[i]), "tensor \"",
+                  printable(tensor.name), "\" has ", before[i],
+                  ", more than half precision can hold (65504)");
+    }
+  }
+  auto from = rounded.begin();
+  for (const NamedTensor& tensor : tensors) {
+    if (tensor.tensor.dtype() != DType::kF32) continue;
+    Tensor to = tensor.tensor;
+    std::copy_n(from->tensor.data(), to.numel(), to.mutable_data());
+    ++from;
+  }
+}
+
 void save_weights(const std::string& path, const std::vector<NamedTensor>& tensors,
-                  std::map<std::string, std::string> metadata) {
+                  std::map<std::string, std::string> metadata, DType as) {
   metadata["format"] = "pt";
   metadata[kFormatKey] = "weights";
+  std::vector<NamedTensor> written = tensors;
+  for (NamedTensor& tensor : written) {
+    if (as == DType::kF16 && tensor.tensor.dtype() == DType::kF32) {
+      tensor.tensor = to_f16(tensor.tensor);
+    }
+  }
   std::vector<TensorEntry> entries;
-  for (const NamedTensor& tensor : tensors) entries.push_back(to_entry(tensor));
+  for (const NamedTensor& tensor : written) entries.push_back(to_entry(tensor));
   write_safetensors(path, metadata, std::move(entries));
 }
 
@@ -127,6 +177,7 @@ WeightsFile parse_weights(std::vector<std::byte> bytes, const std::string& sourc
     OCTET_CHECK(!foreign || tensor.tensor.numel() > 0, "\"", printable(source_name),
                 "\": tensor \"", printable(entry.name), "\" of shape ", entry.shape,
                 " has no elements");
+    if (tensor.tensor.dtype() == DType::kF16) tensor.tensor = to_f32(tensor.tensor);
     if (foreign && tensor.tensor.rank() == 4) tensor.tensor = turn_kernel(tensor.tensor);
     weights.tensors.push_back(std::move(tensor));
   }

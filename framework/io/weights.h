@@ -21,10 +21,15 @@ NamedTensor to_tensor(const TensorEntry& entry);
 // with dtypes as in safetensors ("F32"). Throws Error if a name occurs twice.
 std::string weights_sha256(std::vector<NamedTensor> tensors);
 
+// Rounds the elements of F32 tensors to half precision (base/half.h), in place: what a file of F16
+// can hold. Nothing is changed if a finite element would become infinite: throws Error that names
+// its tensor.
+void round_to_fp16(const std::vector<NamedTensor>& tensors);
+
 // Writes a .safetensors file of weights alone, atomically. `metadata` is added to our own
-// ("octet.format": "weights").
+// ("octet.format": "weights"). With `as` F16, F32 tensors are written rounded to half precision.
 void save_weights(const std::string& path, const std::vector<NamedTensor>& tensors,
-                  std::map<std::string, std::string> metadata = {});
+                  std::map<std::string, std::string> metadata = {}, DType as = DType::kF32);
 
 // The weights and buffers of a file.
 struct WeightsFile {
@@ -34,8 +39,8 @@ struct WeightsFile {
 
 // For model.init_from: a checkpoint (its "model" group), a file of save_weights, or a safetensors
 // file of another program, which is taken for PyTorch's: tensors of rank 4 are turned from
-// [O, I, KH, KW] into our [O, KH, KW, I], and "*.num_batches_tracked" are left out.
-// Throws Error that names the file.
+// [O, I, KH, KW] into our [O, KH, KW, I], and "*.num_batches_tracked" are left out. F16 becomes
+// F32. Throws Error that names the file.
 WeightsFile read_weights(const std::string& path);
 WeightsFile parse_weights(std::vector<std::byte> bytes, const std::string& source_name);
 std::vector<NamedTensor> load_weights(const std::string& path);  // its tensors alone

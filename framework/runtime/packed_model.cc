@@ -107,8 +107,9 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node, const kernels::
   }
   p.n_padded = round_up(columns, kernel.nr);
   const std::size_t packed_bytes =
-      p.taps.one_channel != nullptr
-          ? kernels::packed_one_channel_bytes(shape.kernel_h, shape.kernel_w)
+      p.taps.pooled_conv != nullptr
+          ? kernels::packed_pooled_conv_bytes(*p.taps.pooled_conv, shape.kernel_h,
+                                              shape.kernel_w * shape.c)
       : p.taps.depthwise ? kernels::packed_depthwise_bytes(kernel, p.n, p.taps.packed.k)
                          : kernels::packed_weight_bytes(kernel, columns, p.taps.packed);
   p.column_bytes =
@@ -132,8 +133,9 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node, const kernels::
   for (std::int64_t g = 0; g < shape.groups; ++g) {
     const std::size_t first = static_cast<std::size_t>(g * p.n);
     std::byte* to = p.weights.data() + static_cast<std::size_t>(g) * p.group_bytes;
-    if (p.taps.one_channel != nullptr) {
-      kernels::pack_one_channel(elements.data(), p.n, shape.kernel_h, shape.kernel_w, to);
+    if (p.taps.pooled_conv != nullptr) {
+      kernels::pack_pooled_conv(*p.taps.pooled_conv, elements.data(), p.n, shape.kernel_h,
+                                shape.kernel_w * shape.c, to);
     } else if (p.taps.depthwise) {
       kernels::pack_depthwise(kernel, elements.data(), p.n, p.taps.packed.k, to);
     } else {

@@ -71,12 +71,12 @@ class ProductStep final : public Step {
     if (weights_.taps.copied) {
       const ConvShape& s = weights_.taps.shape;
       const std::int64_t element = std::max(kernel_.copied_bytes, 1);
-      zeros_behind_ = weights_.taps.one_channel != nullptr ? kernels::OneChannelArgs::kBytesBehind
+      zeros_behind_ = weights_.taps.pooled_conv != nullptr ? kernels::PooledConvArgs::kBytesBehind
                                                            : std::int64_t{kernel_.kr};
       copy_bytes_ =
           static_cast<std::size_t>(round_up((s.h * s.w * s.c + zeros_behind_) * element, 64));
     }
-    if (!weights_.taps.depthwise && weights_.taps.one_channel == nullptr)
+    if (!weights_.taps.depthwise && weights_.taps.pooled_conv == nullptr)
       kernel_scratch_bytes_ = static_cast<std::size_t>(round_up(
           static_cast<std::int64_t>(kernels::gemm_scratch_bytes(kernel_, block_rows_, panel_k())),
           64));
@@ -147,7 +147,7 @@ class ProductStep final : public Step {
 
   Cut compute_cut(std::int64_t batch) const {
     const TapLists& taps = weights_.taps;
-    const bool one_panel = taps.pool == kernels::Pool::kFolded || taps.one_channel != nullptr;
+    const bool one_panel = taps.pool == kernels::Pool::kFolded || taps.pooled_conv != nullptr;
     const std::int64_t panels = one_panel ? 1 : weights_.n_padded / kernel_.nr;
     return {taps.shape, panels, taps.copied, batch};
   }
@@ -193,8 +193,8 @@ class ProductStep final : public Step {
   // x: the first image's source. The images' results begin at image `from` of the output.
   void run_images(const Memory& memory, const Source& x, std::int64_t from, std::int64_t images,
                   const Part& part, std::byte* scratch) const noexcept {
-    if (weights_.taps.one_channel != nullptr) {
-      run_one_channel(memory, x.codes, from, part);
+    if (weights_.taps.pooled_conv != nullptr) {
+      run_pooled_conv(memory, x.codes, from, part);
       return;
     }
     if (!part.cut.by_panel) {
@@ -220,22 +220,27 @@ class ProductStep final : public Step {
   }
 
   // Rows of the pool's result, of one image that was copied.
-  void run_one_channel(const Memory& memory, const std::uint8_t* copy, std::int64_t image,
+  void run_pooled_conv(const Memory& memory, const std::uint8_t* copy, std::int64_t image,
                        const Part& part) const noexcept {
     const ConvShape& s = weights_.taps.shape;
     const auto [first, last] = part.of(s.out_h / 2);
     kernels::GemmArgs gemm = weights_.gemm_args(weights_.taps.classes[0], 0, 0, weights_.n);
     set_codes(gemm.epilogue);
-    const kernels::OneChannelArgs args = {.a = copy + 2 * first * s.w,
-                                          .line = s.w,
-                                          .rows = last - first,
-                                          .pixels = s.out_w / 2,
-                                          .n = weights_.n,
-                                          .kernel_h = s.kernel_h,
-                                          .kernel_w = s.kernel_w,
-                                          .packed_w = gemm.packed_w,
-                                          .epilogue = gemm.epilogue};
-    weights_.taps.one_channel->run(
+    constexpr std::int64_t kFetched = 24 * 1024;  // half of L1, or most of it
+    const kernels::PooledConvArgs args = {
+        .a = copy + 2 * first * s.w * s.c,
+        .line = s.w * s.c,
+        .channels = s.c,
+        .rows = last - first,
+        .pixels = s.out_w / 2,
+        .n = weights_.n,
+        .kernel_h = s.kernel_h,
+        .kernel_w = s.kernel_w,
+        .packed_w = gemm.packed_w,
+        .epilogue = gemm.epilogue,
+        .next_w = next_.data,
+        .next_bytes = std::min<std::int64_t>(kFetched, next_.panels * next_.panel_bytes)};
+    weights_.taps.pooled_conv->run(
         args, memory.codes_to_write(output_) + image * output_size_ + first * args.pixels * args.n);
   }
 

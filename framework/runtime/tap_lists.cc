@@ -52,19 +52,18 @@ TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked,
   const bool few = kernel.copied_bytes > 0 && channels <= kFewChannels && shape.kernel_w > 1;
   // A pool's windows have no classes, and its runs no rest (list_windows).
   const bool windows = pooled && (shape.padding > 0 || shape.kernel_w * channels % kernel.kr != 0);
-  if (pooled && shape.c == 1 && shape.stride == 1 &&
-      out_channels <= kernels::OneChannelArgs::kMostOutputs && kernel.isa != Isa::kScalar) {
-    one_channel = kernels::find_one_channel(kernel.isa);
+  if (pooled && shape.groups == 1 && shape.stride == 1 && kernel.isa != Isa::kScalar) {
+    pooled_conv = kernels::find_pooled_conv(kernel.isa, shape.c, out_channels);
   }
-  copied = shape.groups == 1 && (unaligned || few || windows || one_channel != nullptr);
+  copied = shape.groups == 1 && (unaligned || few || windows || pooled_conv != nullptr);
   if (copied) {
     border = shape.padding;
     shape.h += 2 * border;
     shape.w += 2 * border;
     shape.padding = 0;
   }
-  if (one_channel != nullptr) {
-    packed = PackedK(kernel, shape.kernel_h * shape.kernel_w, shape.kernel_w);
+  if (pooled_conv != nullptr) {
+    packed = PackedK(kernel, shape.kernel_h * shape.kernel_w * shape.c, shape.kernel_w * shape.c);
     Class all{{0, 0, shape.kernel_h}, {0, 0, shape.kernel_w}};
     all.pixel_count = (shape.out_h / 2) * (shape.out_w / 2);
     classes.push_back(all);

@@ -8,7 +8,7 @@
 
 #include "kernels/tap_axis.h"
 #include "kernels/u8s8/gemm.h"
-#include "kernels/u8s8/one_channel.h"
+#include "kernels/u8s8/pooled_conv.h"
 
 namespace octet {
 
@@ -33,9 +33,9 @@ struct ConvShape {
 //
 // With a 2x2 max pool behind the convolution (kernels::Pool) the pixels of a window are one after
 // the other, all windows are one class, and the image is copied if it has padding. Up to 8 output
-// channels are folded (but those of a single input channel may have a kernel of their own): each
-// row is two neighbouring pixels, and its columns are both pixels'
-// channels, for which the kernel is one tap wider and steps two pixels at once.
+// channels are folded: each row is two neighbouring pixels, and its columns are both pixels'
+// channels, for which the kernel is one tap wider and steps two pixels at once. Where there is a
+// kernel for just that, a pooled convolution of few output channels, it takes the copied image.
 struct TapLists {
   struct Class {
     kernels::TapRange rows, columns;  // of taps, along each axis
@@ -59,8 +59,8 @@ struct TapLists {
   // panel empty, and zeros for the other groups' activations cost less.
   std::int64_t joined = 1;
   kernels::Pool pool = kernels::Pool::kNone;
-  // With the pool behind it, for kernels/u8s8/one_channel.h: no lists, only the image's copy.
-  const kernels::OneChannelKernel* one_channel = nullptr;
+  // With the pool behind it, for kernels/u8s8/pooled_conv.h: no lists, only the image's copy.
+  const kernels::PooledConvKernel* pooled_conv = nullptr;
   bool copied = false;  // lists are over the image with its border
   ConvShape shape;      // of the image that is read: with the border, then without padding
   std::int64_t border = 0;

@@ -23,7 +23,7 @@ TEST_CASE("config: bad input, each with its place and its reason") {
        "c.yaml:2:3: unknown key \"learning_rate\" in train; did you mean \"lr\"? (keys: epochs, "
        "optimizer, lr, momentum, nesterov, weight_decay, decay_norm_and_bias, schedule, "
        "warmup_epochs, label_smoothing, clip_grad_norm, ema_decay, bn_reestimate_batches, "
-       "precision, muon)"},
+       "round_to_fp16, precision, muon)"},
       {"trian: {}\n",
        "c.yaml:1:1: unknown key \"trian\"; did you mean \"train\"? (keys: run, data, model, train, "
        "quantize, checkpoint)"},

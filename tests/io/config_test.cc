@@ -47,12 +47,12 @@ data:
   batch_size: 64
   validation_size: 5000
   augment: {shift: 1.5, rotate_degrees: 10, scale: 0.1, shear: .2, crop_padding: 4, flip: true,
-            cutout: 8}
+            alternate_flip: true, cutout: 8}
   progressive: {start_size: 16, start_ramp: 1, end_ramp: 9, multiple: 4}
 model: {name: resnet20, padding: 0, zero_init_residual: false, init_from: x.safetensors}
 train: {epochs: 0, muon: {lr: 0.5, momentum: 0, weight_decay: 1e-2, iterations: 3}, optimizer: muon, lr: 5e-4, momentum: 0, nesterov: true, weight_decay: 1e-3,
         decay_norm_and_bias: true, schedule: one_cycle, warmup_epochs: 0.5, label_smoothing: 0.1,
-        clip_grad_norm: 1, ema_decay: 0.999, bn_reestimate_batches: 200, precision: fp32}
+        clip_grad_norm: 1, ema_decay: 0.999, bn_reestimate_batches: 200, round_to_fp16: true, precision: fp32}
 quantize:
   method: qat
   epochs: 3
@@ -78,11 +78,11 @@ checkpoint: {every_seconds: 0, keep: 1}
                                   {0.25, 0.01, 3},
                                   64,
                                   5000,
-                                  {1.5f, 10, 0.1f, 0.2f, 4, true, 8},
+                                  {1.5f, 10, 0.1f, 0.2f, 4, true, true, 8},
                                   {16, 1, 9, 4}});
   CHECK(config.model == ModelConfig{"resnet20", 0, false, "x.safetensors"});
   CHECK(config.train == TrainConfig{0, TrainConfig::Optimizer::kMuon, 5e-4, 0, true, 1e-3, true,
-                                    TrainConfig::Schedule::kOneCycle, 0.5, 0.1, 1, 0.999, 200,
+                                    TrainConfig::Schedule::kOneCycle, 0.5, 0.1, 1, 0.999, 200, true,
                                     TrainConfig::Precision::kFp32, MuonConfig{0.5, 0, 1e-2, 3}});
   const TensorQConfig weight = {QScheme::kPerTensorSymmetric, ObserverKind::kMovingAverage, 7, 1};
   const TensorQConfig activation = {QScheme::kPerTensorSymmetric, ObserverKind::kMinMax, 6, 0.1f};

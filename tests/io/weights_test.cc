@@ -62,6 +62,28 @@ TEST_CASE("weights: a file of our own comes back as it was") {
   CHECK(weights_sha256(target) == weights_sha256(model()));
 }
 
+TEST_CASE("weights: half precision, in half the bytes, comes back as it was rounded") {
+  const TempFolder folder;
+  const std::vector<NamedTensor> tensors = {
+      {"w", Tensor::from({1.0f, 0.1f, -65504.0f, 1e-8f}, {2, 2})}, {"b", Tensor::zeros({3})}};
+  save_weights(folder / "direct", tensors, {}, DType::kF16);
+  round_to_fp16(tensors);
+  CHECK(tensors[0].tensor.data()[0] == 1.0f);
+  CHECK(tensors[0].tensor.data()[1] == 0.0999755859375f);
+  CHECK(tensors[0].tensor.data()[3] == 0.0f);
+  save_weights(folder / "rounded", tensors, {}, DType::kF16);
+  for (const char* name : {"direct", "rounded"}) {
+    CHECK(SafetensorsFile::read(folder / name).tensors()[0].dtype == DType::kF16);
+    CHECK(weights_sha256(load_weights(folder / name)) == weights_sha256(tensors));
+  }
+
+  const std::vector<NamedTensor> large = {{"a", Tensor::full({1}, 0.1f)},
+                                          {"b", Tensor::from({1.0f, 70000.0f}, {2})}};
+  CHECK_THROWS_WITH_AS(round_to_fp16(large),
+                       "tensor \"b\" has 70000, more than half precision can hold (65504)", Error);
+  CHECK(large[0].tensor.data()[0] == 0.1f);
+}
+
 TEST_CASE("weights: of a checkpoint only the model's tensors are taken") {
   const TempFolder folder;
   save_checkpoint(RunLock(folder.path()), {.groups = {{"model", model()}, {"optimizer", model()}},

@@ -1,7 +1,5 @@
 #include "ops/matmul.h"
 
-#include <array>
-
 #include "kernels/bf16/bf16.h"
 #include "ops/autocast.h"
 #include "tests/testing.h"
@@ -69,10 +67,12 @@ TEST_CASE("matmul: under autocast to bf16 the operands are rounded, the same bit
     }
     return r;
   };
-  for (const auto [m, n, k] :
-       {std::array<std::int64_t, 3>{3, 5, 2}, {33, 70, 29}, {130, 65, 301}}) {
-    CAPTURE(m);
-    const Tensor a = randn({m, k}, 1), b = randn({k, n}, 2);
+  struct Size {
+    std::int64_t m, n, k;
+  };
+  for (const Size s : {Size{3, 5, 2}, Size{33, 70, 29}, Size{130, 65, 301}}) {
+    CAPTURE(s.m);
+    const Tensor a = randn({s.m, s.k}, 1), b = randn({s.k, s.n}, 2);
     const Tensor at = transposed(a), bt = transposed(b);
     const Tensor expected = product(rounded(a), rounded(b));
     const AutocastGuard autocast(Precision::kBf16);

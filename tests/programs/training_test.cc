@@ -52,6 +52,22 @@ TEST_CASE("the instruction set does not change the weights and logits of a run")
   }
 }
 
+TEST_CASE("round_to_fp16: the float model, in half the bytes, starts another run as it was") {
+  const Workplace work;
+  REQUIRE(work.run(train("lenet.yaml", "--set train.round_to_fp16=true --out one")).exit_code == 0);
+  REQUIRE(
+      work
+          .run(train(
+              "lenet.yaml",
+              "--out two --set train.epochs=0 --set model.init_from=one/model_fp16.safetensors"))
+          .exit_code == 0);
+  CHECK(summary(work, "two")["weights_sha256"] == summary(work, "one")["weights_sha256"]);
+  CHECK(summary(work, "two")["logits_sha256"] == summary(work, "one")["logits_sha256"]);
+  const auto bytes = [&](const char* file) { return std::filesystem::file_size(work / file); };
+  CHECK(bytes("one/model_fp16.safetensors") < 0.51 * bytes("one/model_fp32.safetensors") + 2048);
+  CHECK_FALSE(std::filesystem::exists(work / "two/model_fp16.safetensors"));
+}
+
 TEST_CASE("muon: one result for every instruction set and number of threads, resumed too") {
   const Workplace work;
   const std::string muon = "--set train.optimizer=muon ";

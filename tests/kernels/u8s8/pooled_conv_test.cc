@@ -1,4 +1,4 @@
-#include "kernels/u8s8/one_channel.h"
+#include "kernels/u8s8/pooled_conv.h"
 
 #include <doctest/doctest.h>
 
@@ -18,24 +18,26 @@ using testing::FaultReport;
 using testing::Guard;
 using testing::GuardedBuffer;
 
-struct OneChannel {
+struct PooledConv {
   Problem p;  // its n, weights and epilogue; `a` is the image
-  std::int64_t rows = 1, pixels = 1, kernel_h = 1, kernel_w = 1, line = 1, height = 1;
+  std::int64_t channels = 1, rows = 1, pixels = 1, kernel_h = 1, kernel_w = 1, width = 1;
+  std::int64_t height() const { return 2 * rows + kernel_h - 1; }
+  std::int64_t line() const { return width * channels; }
 };
 
-OneChannel random_case(std::int64_t index) {
+PooledConv random_case(std::int64_t index, std::int64_t channels, std::int64_t most_outputs) {
   Rng rng(kSeed, RngPurpose::kTest, 6, static_cast<std::uint32_t>(index));
-  OneChannel t;
+  PooledConv t;
   Problem& p = t.p;
   p.index = index;
-  p.n = 1 + index % OneChannelArgs::kMostOutputs;
+  t.channels = channels == 0 ? pick<std::int64_t>(rng, {1, 2, 3, 4, 6, 17}) : channels;
+  p.n = 1 + index % most_outputs;
   t.kernel_h = pick<std::int64_t>(rng, {1, 2, 3, 5, 5, 7});
   t.kernel_w = pick<std::int64_t>(rng, {1, 2, 3, 4, 5, 5, 8, 9});
   t.rows = uniform(rng, 1, 4);
   t.pixels = uniform(rng, 1, 19);
-  t.line = 2 * t.pixels + t.kernel_w - 1 + uniform(rng, 0, 3);  // the pool may leave a column out
-  t.height = 2 * t.rows + t.kernel_h - 1;
-  p.k = t.kernel_h * t.kernel_w;
+  t.width = 2 * t.pixels + t.kernel_w - 1 + uniform(rng, 0, 3);  // the pool may leave some out
+  p.k = t.kernel_h * t.kernel_w * t.channels;
   p.codes = pick<Codes>(rng, {Codes::kRandom, Codes::kRandom, Codes::kAll255});
   p.weights = pick<Weights>(rng, {Weights::kRandom, Weights::kRandom, Weights::kSmall,
                                   Weights::kAllMinus128, Weights::kAll127, Weights::kExtremes});
@@ -45,7 +47,7 @@ OneChannel random_case(std::int64_t index) {
   p.clamp_min = pick<std::int32_t>(rng, {0, 0, p.zero_point, 3});
   p.clamp_max = std::max(p.clamp_min, pick<std::int32_t>(rng, {255, 255, 200, 6, 0}));
   fill_operands(p, rng);
-  p.a.resize(static_cast<std::size_t>(t.height * t.line));
+  p.a.resize(static_cast<std::size_t>(t.height() * t.line()));
   for (auto& code : p.a) {
     code = p.codes == Codes::kAll255 ? std::uint8_t{255} : static_cast<std::uint8_t>(rng.next());
   }
@@ -53,12 +55,13 @@ OneChannel random_case(std::int64_t index) {
   return t;
 }
 
-std::uint8_t code_at(const OneChannel& t, std::int64_t y, std::int64_t x, std::int64_t j) {
+std::uint8_t code_at(const PooledConv& t, std::int64_t y, std::int64_t x, std::int64_t j) {
   const Problem& p = t.p;
   const auto channel = static_cast<std::size_t>(j);
+  const std::int64_t row = t.kernel_w * t.channels;
   std::int64_t acc = p.bias[channel];
   for (std::int64_t k = 0; k < p.k; ++k) {
-    acc += p.a[static_cast<std::size_t>((y + k / t.kernel_w) * t.line + x + k % t.kernel_w)] *
+    acc += p.a[static_cast<std::size_t>((y + k / row) * t.line() + x * t.channels + k % row)] *
            p.w[static_cast<std::size_t>(j * p.k + k)];
   }
   OCTET_CHECK(acc == static_cast<std::int32_t>(acc), "the test breaks the contract");
@@ -67,7 +70,7 @@ std::uint8_t code_at(const OneChannel& t, std::int64_t y, std::int64_t x, std::i
                                                   p.zero_point, p.clamp_min, p.clamp_max));
 }
 
-std::vector<std::uint8_t> expected(const OneChannel& t) {
+std::vector<std::uint8_t> expected(const PooledConv& t) {
   std::vector<std::uint8_t> codes;
   for (std::int64_t i = 0; i < t.rows; ++i) {
     for (std::int64_t pixel = 0; pixel < t.pixels; ++pixel) {
@@ -84,29 +87,31 @@ std::vector<std::uint8_t> expected(const OneChannel& t) {
 }
 
 // Says what is wrong; "" if nothing is.
-std::string run(const OneChannelKernel& kernel, const OneChannel& t) {
+std::string run(const PooledConvKernel& kernel, const PooledConv& t) {
   const Problem& p = t.p;
   const std::string what =
       message(kernel.name, " case ", p.index, " n=", p.n, " kernel=", t.kernel_h, "x", t.kernel_w,
-              " rows=", t.rows, " pixels=", t.pixels, " line=", t.line, " max_shift=", p.max_shift,
-              " zero_point=", p.zero_point, " clamps=", p.clamp_min, "..", p.clamp_max);
+              " channels=", t.channels, " rows=", t.rows, " pixels=", t.pixels, " width=", t.width,
+              " max_shift=", p.max_shift, " zero_point=", p.zero_point, " clamps=", p.clamp_min,
+              "..", p.clamp_max);
   const FaultReport report("touched a guard page: " + what);
-  constexpr auto kBehind = static_cast<std::size_t>(OneChannelArgs::kBytesBehind);
-  const std::size_t bytes = packed_one_channel_bytes(t.kernel_h, t.kernel_w);
+  constexpr auto kBehind = static_cast<std::size_t>(PooledConvArgs::kBytesBehind);
+  const std::size_t bytes = packed_pooled_conv_bytes(kernel, t.kernel_h, t.kernel_w * t.channels);
   GuardedBuffer<std::byte> packed((bytes + 63) / 64 * 64, p.guard);
-  pack_one_channel(p.w.data(), p.n, t.kernel_h, t.kernel_w, packed.data());
+  pack_pooled_conv(kernel, p.w.data(), p.n, t.kernel_h, t.kernel_w * t.channels, packed.data());
   GuardedBuffer<std::uint8_t> a(p.a.size() + kBehind, p.guard);
   std::fill(std::copy(p.a.begin(), p.a.end(), a.begin()), a.end(), std::uint8_t{0xA5});
-  const auto eight = [&](const std::vector<std::int32_t>& values) {
-    GuardedBuffer<std::int32_t> buffer(8, p.guard);
+  const auto padded = [&](const std::vector<std::int32_t>& values) {
+    GuardedBuffer<std::int32_t> buffer(16, p.guard);
     std::fill(std::copy(values.begin(), values.end(), buffer.begin()), buffer.end(), 0);
     return buffer;
   };
-  const auto bias = eight(p.bias), multiplier = eight(p.multiplier), shift = eight(p.shift);
+  const auto bias = padded(p.bias), multiplier = padded(p.multiplier), shift = padded(p.shift);
 
-  OneChannelArgs args;
+  PooledConvArgs args;
   args.a = a.data();
-  args.line = t.line;
+  args.line = t.line();
+  args.channels = t.channels;
   args.rows = t.rows;
   args.pixels = t.pixels;
   args.n = p.n;
@@ -118,6 +123,8 @@ std::string run(const OneChannelKernel& kernel, const OneChannel& t) {
   e.multiplier = multiplier.data();
   e.shift = shift.data();
   e.all_shifts_zero = std::all_of(p.shift.begin(), p.shift.end(), [](int s) { return s == 0; });
+  e.small_multipliers = e.all_shifts_zero && std::all_of(p.multiplier.begin(), p.multiplier.end(),
+                                                         [](int m) { return m < 1 << 30; });
   e.zero_point = p.zero_point;
   e.clamp_min = p.clamp_min;
   e.clamp_max = p.clamp_max;
@@ -133,26 +140,29 @@ std::string run(const OneChannelKernel& kernel, const OneChannel& t) {
   return "";
 }
 
-TEST_CASE("one channel: every kernel equals convolution, requantization and pool") {
-  int kernels = 0;
-  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kNeonDot}) {
-    const OneChannelKernel* kernel = find_one_channel(isa);
-    if (kernel == nullptr) continue;
-    if (!cpu_supports(isa)) {
-      MESSAGE("SKIPPED: ", std::string(kernel->name), ": this CPU lacks ",
-              std::string(name_of(isa)));
-      continue;
-    }
-    ++kernels;
-    std::int64_t codes_inside = 0;
-    for (std::int64_t index = 0; index < 400; ++index) {
-      const OneChannel t = random_case(index);
-      REQUIRE(run(*kernel, t) == "");
-      for (const int code : expected(t)) codes_inside += code > 0 && code < 255;
-    }
-    CHECK(codes_inside > 5000);  // not everything was clamped
+void test_random_cases(const PooledConvKernel& kernel) {
+  if (!cpu_supports(kernel.isa)) {
+    MESSAGE("SKIPPED: ", std::string(kernel.name), ": this CPU lacks ",
+            std::string(name_of(kernel.isa)));
+    return;
   }
-  CHECK(kernels >= 1);
+  std::int64_t codes_inside = 0;
+  for (std::int64_t index = 0; index < 600; ++index) {
+    const PooledConv t = random_case(index, kernel.channels, kernel.outputs);
+    REQUIRE(run(kernel, t) == "");
+    for (const int code : expected(t)) codes_inside += code > 0 && code < 255;
+  }
+  CHECK(codes_inside > 5000);  // not everything was clamped
+}
+
+TEST_CASE("pooled convolution: every kernel equals convolution, requantization and pool") {
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kNeonDot}) {
+    const PooledConvKernel* any = find_pooled_conv(isa, 3, 1);
+    const PooledConvKernel* one_channel = find_pooled_conv(isa, 1, 1);
+    CHECK(find_pooled_conv(isa, 3, 17) == nullptr);
+    if (any != nullptr) test_random_cases(*any);
+    if (one_channel != any) test_random_cases(*one_channel);
+  }
 }
 
 }  // namespace
