@@ -38,7 +38,8 @@ make_run() {
       ;;
     *)
       "${PYTHON-python3}" bench/peers/make_images.py "$work/images"
-      set -- "$1" "$1.yaml" 2 --set data.name=image_folder --set "data.root=$work/images" --set data.batch_size=16
+      set -- "$1" "$1.yaml" 2 --set data.name=image_folder --set "data.root=$work/images" --set data.batch_size=16 \
+        --set data.progressive.start_size=0
       ;;
   esac
   echo "$1: no trained run given; trained for $3 epochs on ${5#data.name=}, then PTQ (speed does not depend on it)" >&2

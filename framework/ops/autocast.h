@@ -8,7 +8,7 @@ namespace octet {
 // results in float32 (kernels/bf16/conv2d.h); tensors and all other ops are float32 either way.
 enum class Precision { kFp32, kBf16 };
 
-// What conv2d and linear multiply in on this thread; kFp32 unless an AutocastGuard lives.
+// What conv2d, linear and matmul multiply in on this thread; kFp32 unless an AutocastGuard lives.
 // Backward multiplies as forward did.
 Precision autocast_precision();
 
