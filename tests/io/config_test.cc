@@ -245,7 +245,7 @@ TEST_CASE("config: every key has its line of help, takes its own default and no 
             std::string::npos);
     }
   }
-  CHECK(keys.size() == 61);
+  CHECK(keys.size() == 63);
 }
 
 }  // namespace octet
