@@ -88,12 +88,33 @@ std::vector<std::int8_t> joined_weights(std::span<const std::int8_t> weights, st
   return wide;
 }
 
+// PackedWeights::whole_map, where it takes fewer tiles. Kernels that copy their rows do so for each
+// class anyway.
+std::optional<TapLists> whole_map_of(const kernels::GemmKernel& kernel, const ConvShape& shape,
+                                     std::int64_t out_channels, const TapLists& taps) {
+  if (taps.copied || taps.classes.size() == 1 || taps.shape.groups > 1 || taps.depthwise ||
+      kernel.copied_bytes > 0) {
+    return std::nullopt;
+  }
+  for (const TapLists::Class& c : taps.classes) {
+    if (!c.has_all_taps(taps.shape) || c.pixel_count >= kernel.mr) continue;
+    TapLists whole(kernel, shape, out_channels, false, true);
+    whole.classes[0].bias = c.bias;
+    return whole;
+  }
+  return std::nullopt;
+}
+
 PackedWeights pack(const ir::Graph& graph, const ir::Node& node, const kernels::GemmKernel& kernel,
                    bool pooled) {
   const ir::Constant& weight = graph.constant(node, "weight");
   auto elements = weight.as<std::int8_t>();
   PackedWeights p;
   p.taps = TapLists(kernel, conv_shape(graph, node, weight.shape), weight.shape[0], pooled);
+  if (!pooled) {
+    p.whole_map =
+        whole_map_of(kernel, conv_shape(graph, node, weight.shape), weight.shape[0], p.taps);
+  }
   const ConvShape& shape = p.taps.shape;
   const auto taps = static_cast<std::size_t>(p.taps.packed.k);
   p.n = weight.shape[0] / shape.groups;
@@ -162,11 +183,12 @@ PackedWeights pack(const ir::Graph& graph, const ir::Node& node, const kernels::
 
 }  // namespace
 
-kernels::GemmArgs PackedWeights::gemm_args(const TapLists::Class& c, std::int64_t group,
-                                           std::int64_t first, std::int64_t columns) const {
+kernels::GemmArgs PackedWeights::gemm_args(const TapLists& lists, const TapLists::Class& c,
+                                           std::int64_t group, std::int64_t first,
+                                           std::int64_t columns) const {
   const std::int64_t all = taps.shape.groups * n_padded;
   const auto* vector = vectors.as<std::int32_t>() + group * n_padded + first;
-  const std::span<const kernels::TapRun> runs = taps.runs_of(c);
+  const std::span<const kernels::TapRun> runs = lists.runs_of(c);
   kernels::GemmArgs args;
   args.n = columns;
   args.pool = taps.pool;
@@ -177,7 +199,7 @@ kernels::GemmArgs PackedWeights::gemm_args(const TapLists::Class& c, std::int64_
   args.panel_k = taps.depthwise ? n_padded : taps.packed.panel_k();
   args.epilogue.multiplier = vector;
   args.epilogue.shift = vector + all;
-  args.epilogue.bias = vector + (2 + (&c - taps.classes.data())) * all;
+  args.epilogue.bias = vector + (2 + c.bias) * all;
   args.epilogue.all_shifts_zero = all_shifts_zero;
   args.epilogue.small_multipliers = small_multipliers;
   return args;

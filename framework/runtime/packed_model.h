@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/aligned_buffer.h"
@@ -16,6 +17,10 @@ namespace octet {
 struct PackedWeights {
   std::int64_t n = 0;
   TapLists taps;
+  // For a single image of a small map, whose classes of pixels would not fill a tile: all pixels
+  // are one class, of the image with its border. The same weights, and the bias of the pixels with
+  // all taps.
+  std::optional<TapLists> whole_map;
   bool all_shifts_zero = true, small_multipliers = true;
   std::size_t group_bytes = 0;    // from one group's weights to the next's, a multiple of 64
   std::int64_t column_bytes = 0;  // from one column's first weights to the next's, panel by panel
@@ -25,10 +30,15 @@ struct PackedWeights {
   // points folded in.
   AlignedBuffer vectors;
 
-  // Weights, runs and epilogue for pixels of a class: columns from `first` on, a multiple of the
-  // kernel's nr, as many as `columns`. Rows and the rest of the epilogue are left to the caller.
-  kernels::GemmArgs gemm_args(const TapLists::Class& c, std::int64_t group, std::int64_t first,
-                              std::int64_t columns) const;
+  const TapLists& lists(std::int64_t images) const {
+    return images == 1 && whole_map ? *whole_map : taps;
+  }
+
+  // Weights, runs and epilogue for pixels of a class of `lists`: columns from `first` on, a
+  // multiple of the kernel's nr, as many as `columns`. Rows and the rest of the epilogue are left
+  // to the caller.
+  kernels::GemmArgs gemm_args(const TapLists& lists, const TapLists::Class& c, std::int64_t group,
+                              std::int64_t first, std::int64_t columns) const;
 };
 
 class PackedModel {

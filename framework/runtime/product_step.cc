@@ -68,11 +68,12 @@ class ProductStep final : public Step {
     next_ = weights_behind(model, index);
     block_rows_ = std::clamp(kBlockK / panel_k() / kernel_.mr * kernel_.mr, kMinRows, kMaxRows);
     block_pixels_ = block_rows_ / group_;
-    if (weights_.taps.copied) {
-      const ConvShape& s = weights_.taps.shape;
+    for (const TapLists* taps : {&weights_.taps, &weights_.lists(1)}) {
+      if (!taps->copied) continue;
+      const ConvShape& s = taps->shape;
       const std::int64_t element = std::max(kernel_.copied_bytes, 1);
-      zeros_behind_ = weights_.taps.pooled_conv != nullptr ? kernels::PooledConvArgs::kBytesBehind
-                                                           : std::int64_t{kernel_.kr};
+      zeros_behind_ = taps->pooled_conv != nullptr ? kernels::PooledConvArgs::kBytesBehind
+                                                   : std::int64_t{kernel_.kr};
       copy_bytes_ =
           static_cast<std::size_t>(round_up((s.h * s.w * s.c + zeros_behind_) * element, 64));
     }
@@ -99,11 +100,11 @@ class ProductStep final : public Step {
     while (begin < end) {
       const std::int64_t group = begin / cut.parts, first = begin % cut.parts;
       const std::int64_t last = std::min(cut.parts, first + end - begin);
-      const Part part{cut, first, last};
+      const Part part{weights_.lists(memory.batch), cut, first, last};
       const std::int64_t from = memory.batch * group / cut.groups;
       const std::int64_t to = memory.batch * (group + 1) / cut.groups;
       Source x{memory.codes(input_) + from * input_size_, nullptr, memory.in_arena(input_)};
-      if (weights_.taps.copied) x = copy(x.codes, scratch + kernel_scratch_bytes_);
+      if (part.taps.copied) x = copy(part.taps, x.codes, scratch + kernel_scratch_bytes_);
       run_images(memory, x, from, to - from, part, scratch);
       begin += last - first;
     }
@@ -112,6 +113,7 @@ class ProductStep final : public Step {
  private:
   // Parts [first, last) of the images' work.
   struct Part {
+    const TapLists& taps;
     const Cut& cut;
     std::int64_t first, last;
 
@@ -128,8 +130,7 @@ class ProductStep final : public Step {
   };
 
   // Behind the copy are as many zeros as may be read behind its last run.
-  Source copy(const std::uint8_t* image, std::byte* to) const noexcept {
-    const TapLists& taps = weights_.taps;
+  Source copy(const TapLists& taps, const std::uint8_t* image, std::byte* to) const noexcept {
     const std::int64_t size = taps.shape.h * taps.shape.w * taps.shape.c;
     if (kernel_.copied_bytes == 0) {
       auto* codes = reinterpret_cast<std::uint8_t*>(to);
@@ -146,7 +147,7 @@ class ProductStep final : public Step {
   Cut cut_of(std::int64_t batch) const { return batch == 1 ? *cut_of_one_ : compute_cut(batch); }
 
   Cut compute_cut(std::int64_t batch) const {
-    const TapLists& taps = weights_.taps;
+    const TapLists& taps = weights_.lists(batch);
     const bool one_panel = taps.pool == kernels::Pool::kFolded || taps.pooled_conv != nullptr;
     const std::int64_t panels = one_panel ? 1 : weights_.n_padded / kernel_.nr;
     return {taps.shape, panels, taps.copied, batch};
@@ -193,7 +194,7 @@ class ProductStep final : public Step {
   // x: the first image's source. The images' results begin at image `from` of the output.
   void run_images(const Memory& memory, const Source& x, std::int64_t from, std::int64_t images,
                   const Part& part, std::byte* scratch) const noexcept {
-    if (weights_.taps.pooled_conv != nullptr) {
+    if (part.taps.pooled_conv != nullptr) {
       run_pooled_conv(memory, x.codes, from, part);
       return;
     }
@@ -206,7 +207,7 @@ class ProductStep final : public Step {
     // ones.
     const auto [first, last] = part.of(weights_.n_padded / kernel_.nr);
     const bool together =
-        weights_.taps.classes.size() == 1 || weights_.taps.depthwise || kernel_scratch_bytes_ > 0;
+        part.taps.classes.size() == 1 || part.taps.depthwise || kernel_scratch_bytes_ > 0;
     const std::int64_t panels = together ? last - first : 1;
     for (std::int64_t panel = first; panel < last; panel += panels) {
       const std::int64_t column = panel * kernel_.nr;
@@ -222,9 +223,9 @@ class ProductStep final : public Step {
   // Rows of the pool's result, of one image that was copied.
   void run_pooled_conv(const Memory& memory, const std::uint8_t* copy, std::int64_t image,
                        const Part& part) const noexcept {
-    const ConvShape& s = weights_.taps.shape;
+    const ConvShape& s = part.taps.shape;
     const auto [first, last] = part.of(s.out_h / 2);
-    kernels::GemmArgs gemm = weights_.gemm_args(weights_.taps.classes[0], 0, 0, weights_.n);
+    kernels::GemmArgs gemm = weights_.gemm_args(part.taps, part.taps.classes[0], 0, 0, weights_.n);
     set_codes(gemm.epilogue);
     constexpr std::int64_t kFetched = 24 * 1024;  // half of L1, or most of it
     const kernels::PooledConvArgs args = {
@@ -252,7 +253,7 @@ class ProductStep final : public Step {
 
   void run_columns(const Memory& memory, const Source& x, std::int64_t from, std::int64_t images,
                    const Part& part, const Columns& columns, std::byte* scratch) const noexcept {
-    const TapLists& taps = weights_.taps;
+    const TapLists& taps = part.taps;
     const std::int64_t channels = taps.shape.c / taps.shape.groups;
     const std::int64_t skipped = taps.depthwise ? columns.first : 0;  // channels of the image
     const std::int64_t tile_pixels = std::max<std::int64_t>(1, kernel_.mr / group_);
@@ -263,10 +264,10 @@ class ProductStep final : public Step {
       for (std::int64_t blocks = div_up(end - pixel, block_pixels_); pixel < end; --blocks) {
         const std::int64_t count =
             std::min(end - pixel, round_up(div_up(end - pixel, blocks), tile_pixels));
-        const Rows block = rows_of(c, pixel, count, buffer);
+        const Rows block = rows_of(taps, c, pixel, count, buffer);
         pixel += count;
         for (std::int64_t g = 0; g < taps.shape.groups; ++g) {
-          kernels::GemmArgs args = weights_.gemm_args(c, g, columns.first, columns.count);
+          kernels::GemmArgs args = weights_.gemm_args(taps, c, g, columns.first, columns.count);
           args.m = count * group_;
           args.a = x.codes == nullptr ? nullptr : x.codes + block.a + g * channels + skipped;
           args.wide_a = x.wide;
@@ -288,9 +289,8 @@ class ProductStep final : public Step {
   };
 
   // `buffer` is used where they are in several images.
-  Rows rows_of(const TapLists::Class& c, std::int64_t first, std::int64_t count,
-               std::ptrdiff_t* buffer) const noexcept {
-    const TapLists& taps = weights_.taps;
+  Rows rows_of(const TapLists& taps, const TapLists::Class& c, std::int64_t first,
+               std::int64_t count, std::ptrdiff_t* buffer) const noexcept {
     std::int64_t image = first / c.pixel_count, pixel = first % c.pixel_count;
     const std::ptrdiff_t* anchors = taps.anchors.data() + group_ * c.first_pixel;
     const std::ptrdiff_t* results = taps.results.data() + c.first_pixel;

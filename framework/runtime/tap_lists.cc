@@ -41,7 +41,7 @@ std::int64_t groups_to_join(const kernels::GemmKernel& kernel, const ConvShape& 
 }  // namespace
 
 TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked,
-                   std::int64_t out_channels, bool pooled)
+                   std::int64_t out_channels, bool pooled, bool bordered)
     : shape(asked) {
   constexpr std::int64_t kFewChannels = 8;
   depthwise = shape.groups > 1 && shape.groups == shape.c && out_channels == shape.c;
@@ -55,7 +55,7 @@ TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked,
   if (pooled && shape.groups == 1 && shape.stride == 1 && kernel.isa != Isa::kScalar) {
     pooled_conv = kernels::find_pooled_conv(kernel.isa, shape.c, out_channels);
   }
-  copied = shape.groups == 1 && (unaligned || few || windows || pooled_conv != nullptr);
+  copied = shape.groups == 1 && (unaligned || few || windows || bordered || pooled_conv != nullptr);
   if (copied) {
     border = shape.padding;
     shape.h += 2 * border;
@@ -90,6 +90,7 @@ TapLists::TapLists(const kernels::GemmKernel& kernel, const ConvShape& asked,
   for (std::size_t v = 0; v < by_row.ranges.size(); ++v) {
     for (std::size_t u = 0; u < by_column.ranges.size(); ++u) {
       Class c{by_row.ranges[v], by_column.ranges[u]};
+      c.bias = static_cast<std::int64_t>(classes.size());
       c.first_run = static_cast<std::int64_t>(runs.size());
       if (depthwise) list_depthwise(c, kernel.kr);
       for (std::int64_t row = 0; !depthwise && row < c.rows.count; ++row) {

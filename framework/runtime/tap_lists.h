@@ -41,12 +41,18 @@ struct TapLists {
     kernels::TapRange rows, columns;  // of taps, along each axis
     std::int64_t first_run = 0, run_count = 0;
     std::int64_t first_pixel = 0, pixel_count = 0;  // with pooling: of windows
+    std::int64_t bias = 0;                          // which of the biases (PackedWeights::vectors)
+
+    bool has_all_taps(const ConvShape& s) const {
+      return rows.count == s.kernel_h && columns.count == s.kernel_w;
+    }
   };
 
   TapLists() = default;
   // pooled: for the max pool behind it; one group, stride 1 or more
+  // bordered: the image is copied with its border in any case, without pooling; one group
   TapLists(const kernels::GemmKernel& kernel, const ConvShape& shape, std::int64_t out_channels,
-           bool pooled = false);
+           bool pooled = false, bool bordered = false);
 
   std::span<const kernels::TapRun> runs_of(const Class& c) const {
     return {runs.data() + c.first_run, static_cast<std::size_t>(c.run_count)};

@@ -57,8 +57,12 @@ TEST_CASE("executor: convolutions equal the reference") {
       {{6, 6, 1}, {6, 5, 5, 1}, {.padding = 2}},
       {{9, 8, 5}, {7, 3, 2, 5}, {.stride = 2, .padding = 1}},
       {{11, 11, 2}, {3, 3, 3, 2}, {.stride = 3}},
-      {{4, 4, 17}, {33, 1, 1, 17}, {}},           // rows read in place
+      {{4, 4, 17}, {33, 1, 1, 17}, {}},            // rows read in place
       {{4, 4, 8}, {12, 1, 1, 4}, {.groups = 2}},  // the same, in groups
+      {{4, 4, 8}, {70, 3, 3, 8}, {.padding = 1}},  // a single image with its border
+      {{3, 5, 4}, {9, 3, 3, 4}, {.padding = 1, .clamp_min = 90}},
+      {{3, 3, 12}, {130, 5, 5, 12}, {.padding = 2}},
+      {{6, 6, 8}, {16, 3, 3, 8}, {.stride = 2, .padding = 1}},
       {{5, 5, 9}, {5, 1, 1, 9}, {.stride = 2}},
       {{3, 3, 4}, {5, 1, 1, 4}, {.padding = 1}},  // windows wholly outside
       {{2, 3, 2}, {3, 3, 3, 2}, {.padding = 4}},
