@@ -58,7 +58,7 @@ TEST_CASE("executor: convolutions equal the reference") {
       {{9, 8, 5}, {7, 3, 2, 5}, {.stride = 2, .padding = 1}},
       {{11, 11, 2}, {3, 3, 3, 2}, {.stride = 3}},
       {{4, 4, 17}, {33, 1, 1, 17}, {}},            // rows read in place
-      {{4, 4, 8}, {12, 1, 1, 4}, {.groups = 2}},  // the same, in groups
+      {{4, 4, 8}, {12, 1, 1, 4}, {.groups = 2}},   // the same, in groups
       {{4, 4, 8}, {70, 3, 3, 8}, {.padding = 1}},  // a single image with its border
       {{3, 5, 4}, {9, 3, 3, 4}, {.padding = 1, .clamp_min = 90}},
       {{3, 3, 12}, {130, 5, 5, 12}, {.padding = 2}},
