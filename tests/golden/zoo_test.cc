@@ -40,4 +40,16 @@ TEST_CASE("golden: the zoo's ResNet-20 gives its pinned logits") {
   }
 }
 
+TEST_CASE("golden: the zoo's ResNet-50 gives its pinned logits") {
+  const ir::Graph graph =
+      ir::read_model(OCTET_SOURCE_DIR "/models/zoo/resnet50_cifar10_int8.safetensors");
+  const InMemoryDataset images = random_images(2, {32, 32, 3});
+  for (const Isa isa : supported_isas()) {
+    CAPTURE(name_of(isa));
+    const Measurement m =
+        evaluate_int8(graph, images, {.batch = 2, .isa = isa, .latency_images = 0});
+    CHECK(m.logits_sha256 == "03b8fdb4dcbcd73dda8dc67083b4c5d1f9a9b660940875ddbba6c2b2d9d1d3d1");
+  }
+}
+
 }  // namespace octet
