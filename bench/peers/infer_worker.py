@@ -107,7 +107,7 @@ def load_openvino(request):
     model.reshape([part, *images.shape[1:]])
     compiled = core.compile_model(model, "CPU", {
         "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT", "INFERENCE_NUM_THREADS": request["threads"],
-        "NUM_STREAMS": streams})
+        "NUM_STREAMS": streams, "INFERENCE_PRECISION_HINT": "f32"})  # by default bf16 where the CPU has it
     first = first_batch(images, batch)
     inputs = [ov.Tensor(first[i * part : (i + 1) * part]) for i in range(streams)]  # copies
     requests = [compiled.create_infer_request() for _ in range(streams)]
