@@ -34,6 +34,22 @@ Tensor product(const Tensor& a, const Tensor& b) {
   return c;
 }
 
+// All forms against `expected`, and the same bits for every instruction set and number of threads.
+void check_every_form(const Tensor& a, const Tensor& b, const Tensor& expected) {
+  const Tensor at = transposed(a), bt = transposed(b);
+  const Tensor nn = matmul_nn(a, b), nt = matmul_nt(a, bt), tn = matmul_tn(at, b);
+  CHECK(allclose(nn, expected, {.rtol = 1e-4, .atol = 1e-4}));
+  CHECK(allclose(nt, expected, {.rtol = 1e-4, .atol = 1e-4}));
+  CHECK(allclose(tn, expected, {.rtol = 1e-4, .atol = 1e-4}));
+  for_each_isa([&](Isa) {
+    for_each_threads([&](int) {
+      CHECK_SAME_BITS(matmul_nn(a, b), nn);
+      CHECK_SAME_BITS(matmul_nt(a, bt), nt);
+      CHECK_SAME_BITS(matmul_tn(at, b), tn);
+    });
+  });
+}
+
 TEST_CASE("matmul: every form is the definition's, for every instruction set and threads") {
   struct Size {
     std::int64_t m, n, k;
@@ -44,18 +60,7 @@ TEST_CASE("matmul: every form is the definition's, for every instruction set and
     CAPTURE(s.n);
     CAPTURE(s.k);
     const Tensor a = randn({s.m, s.k}, 1), b = randn({s.k, s.n}, 2);
-    const Tensor at = transposed(a), bt = transposed(b), expected = product(a, b);
-    const Tensor nn = matmul_nn(a, b), nt = matmul_nt(a, bt), tn = matmul_tn(at, b);
-    CHECK(allclose(nn, expected, {.rtol = 1e-4, .atol = 1e-4}));
-    CHECK(allclose(nt, expected, {.rtol = 1e-4, .atol = 1e-4}));
-    CHECK(allclose(tn, expected, {.rtol = 1e-4, .atol = 1e-4}));
-    for_each_isa([&](Isa) {
-      for_each_threads([&](int) {
-        CHECK_SAME_BITS(matmul_nn(a, b), nn);
-        CHECK_SAME_BITS(matmul_nt(a, bt), nt);
-        CHECK_SAME_BITS(matmul_tn(at, b), tn);
-      });
-    });
+    check_every_form(a, b, product(a, b));
   }
 }
 
@@ -73,20 +78,9 @@ TEST_CASE("matmul: under autocast to bf16 the operands are rounded, the same bit
   for (const Size s : {Size{3, 5, 2}, Size{33, 70, 29}, Size{130, 65, 301}}) {
     CAPTURE(s.m);
     const Tensor a = randn({s.m, s.k}, 1), b = randn({s.k, s.n}, 2);
-    const Tensor at = transposed(a), bt = transposed(b);
     const Tensor expected = product(rounded(a), rounded(b));
     const AutocastGuard autocast(Precision::kBf16);
-    const Tensor nn = matmul_nn(a, b), nt = matmul_nt(a, bt), tn = matmul_tn(at, b);
-    CHECK(allclose(nn, expected, {.rtol = 1e-4, .atol = 1e-4}));
-    CHECK(allclose(nt, expected, {.rtol = 1e-4, .atol = 1e-4}));
-    CHECK(allclose(tn, expected, {.rtol = 1e-4, .atol = 1e-4}));
-    for_each_isa([&](Isa) {
-      for_each_threads([&](int) {
-        CHECK_SAME_BITS(matmul_nn(a, b), nn);
-        CHECK_SAME_BITS(matmul_nt(a, bt), nt);
-        CHECK_SAME_BITS(matmul_tn(at, b), tn);
-      });
-    });
+    check_every_form(a, b, expected);
   }
 }
 
