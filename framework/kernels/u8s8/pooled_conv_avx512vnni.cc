@@ -210,7 +210,7 @@ void run_pixels(const PooledConvArgs& args, const std::uint8_t* a, std::uint8_t*
   constexpr int kPooled = kPixels / 2;
   alignas(64) std::int32_t sums[(kPooled + 3) / 4 * 64];
   std::ptrdiff_t c_rows[kPooled];
-#pragma GCC unroll 6
+#pragma GCC unroll 8
   for (int p = 0; p < (kPooled + 3) / 4 * 4; ++p) {
     const int x = p < kPooled ? 2 * p : 0;  // what is behind is read and not stored
     const __m512i left = _mm512_max_epi32(rows.upper[x], rows.lower[x]);
