@@ -14,6 +14,16 @@ std::int64_t row_columns(const Conv2dShape& s) {
 }
 std::int64_t channel_floats(const Conv2dShape& s) { return s.kernel_h * row_columns(s); }
 
+// From one line of the image that the data gradient is spread to, with its padding and room for the
+// zeros behind the last pixel's kernel rows, to the next.
+std::int64_t spread_line(const Conv2dShape& s) {
+  return whole_lines(
+      std::max(Lines(s).line_floats, (s.out_width() - 1) * s.stride * s.in + row_columns(s)));
+}
+std::int64_t spread_floats(const Conv2dShape& s) {
+  return (s.height + 2 * s.padding) * spread_line(s) + kWinnerSlack;
+}
+
 // Lists of winners: of one row of the map, and where they are read from memory.
 struct Winners {
   const F32Kernels& kernels;
@@ -160,10 +170,8 @@ bool takes_winners(const Conv2dShape& s, OutputGradient gradient) {
 }
 
 std::size_t winners_data_gradient_scratch_floats(const Conv2dShape& s) {
-  const Lines lines(s);
-  const std::int64_t image = whole_lines((s.height + 2 * s.padding) * lines.line_floats + 32);
   return static_cast<std::size_t>(Winners::room(s) + whole_lines(s.out * channel_floats(s))) +
-         workers() * static_cast<std::size_t>(image + 2 * Winners::room(s));
+         workers() * static_cast<std::size_t>(spread_floats(s) + 2 * Winners::room(s));
 }
 
 void winners_data_gradient(const F32Kernels& kernels, const Conv2dShape& s, OutputGradient gradient,
@@ -177,9 +185,8 @@ void winners_data_gradient(const F32Kernels& kernels, const Conv2dShape& s, Outp
     std::fill(packed + i * columns + row, packed + (i + 1) * columns, 0.0f);
   }
   const Winners winners{kernels, s, gradient, places};
-  const std::int64_t line = Lines(s).line_floats, height = s.out_height();
-  // The image with its padding, and room for the zeros that follow the last kernel row.
-  const std::int64_t image_floats = whole_lines((s.height + 2 * s.padding) * line + 32);
+  const std::int64_t line = spread_line(s), image_floats = spread_floats(s);
+  const std::int64_t height = s.out_height();
   float* buffers = packed + whole_lines(s.out * channel_floats(s));
   parallel_for_workers(s.batch, [&](std::int64_t image, int worker) {
     float* padded = buffers + worker * (image_floats + 2 * room);

@@ -107,6 +107,18 @@ struct Vector8 {
   static Cells half(Cells c) { return _mm256_srli_epi32(c, 1); }
   static Wins both(Wins a, Wins b) { return _mm256_and_ps(a, b); }
   static Wins nonzero(Reg r) { return _mm256_cmp_ps(r, zero(), _CMP_NEQ_UQ); }
+  struct Order {
+    __m256i lanes;  // modulo 8
+    __m256 of_a;
+  };
+  static Order shift(int n) {
+    const __m256i lanes = _mm256_add_epi32(cells(n), iota());
+    return {lanes, _mm256_castsi256_ps(_mm256_cmpgt_epi32(cells(kWidth), lanes))};
+  }
+  static Reg shifted(Reg a, Reg b, const Order& order) {
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(b, order.lanes),
+                            _mm256_permutevar8x32_ps(a, order.lanes), order.of_a);
+  }
   static std::int64_t append(Wins w, Reg g, Cells c, const std::uint32_t* places, float* gradients,
                              std::uint32_t* to) {
     const int lanes = _mm256_movemask_ps(w);

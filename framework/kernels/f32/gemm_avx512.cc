@@ -35,6 +35,11 @@ struct Vector8 : EightLanes {
   static Cells half(Cells c) { return _mm256_srli_epi32(c, 1); }
   static Wins both(Wins a, Wins b) { return static_cast<Wins>(a & b); }
   static Wins nonzero(Reg r) { return _mm256_cmp_ps_mask(r, zero(), _CMP_NEQ_UQ); }
+  using Order = __m256i;
+  static Order shift(int n) {
+    return _mm256_add_epi32(cells(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static Reg shifted(Reg a, Reg b, Order order) { return _mm256_permutex2var_ps(a, order, b); }
   // Compressed in registers: to memory it is microcode on AMD's processors.
   static std::int64_t append(Wins w, Reg g, Cells c, const std::uint32_t* places, float* gradients,
                              std::uint32_t* to) {
@@ -74,6 +79,12 @@ struct Vector16 : SixteenLanes {
   static Cells half(Cells c) { return _mm512_srli_epi32(c, 1); }
   static Wins both(Wins a, Wins b) { return static_cast<Wins>(a & b); }
   static Wins nonzero(Reg r) { return _mm512_cmp_ps_mask(r, zero(), _CMP_NEQ_UQ); }
+  using Order = __m512i;
+  static Order shift(int n) {
+    return _mm512_add_epi32(
+        cells(n), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+  }
+  static Reg shifted(Reg a, Reg b, Order order) { return _mm512_permutex2var_ps(a, order, b); }
   // Compressed in registers: to memory it is microcode on AMD's processors.
   static std::int64_t append(Wins w, Reg g, Cells c, const std::uint32_t* places, float* gradients,
                              std::uint32_t* to) {

@@ -10,6 +10,7 @@
 // by one file per instruction set. Beside theirs, the type has
 //   half(cells)               each divided by 2
 //   both(v, w) nonzero(r)     conditions
+//   Order shift(n), shifted(a, b, order)   lanes n and up of a, then the first n of b; n <= kWidth
 //   append(w, g, cells, places, gradients, to)   writes g and places + cells % 2 of the lanes in w,
 //                             side by side; returns how many. It may write a whole vector.
 namespace octet::kernels {
@@ -98,41 +99,51 @@ void winner_sums_tile(const WinnerSumsArgs& args, std::int64_t row) {
   }
 }
 
-template <class V, int NV>
-void winner_sums_columns(const WinnerSumsArgs& args) {
-  constexpr std::int64_t kMaxRows = NV >= 12 ? 1 : NV == 1 ? 6 : 12 / NV;
-  std::int64_t tiles = (args.rows + kMaxRows - 1) / kMaxRows;
-  for (std::int64_t row = 0; row < args.rows; --tiles) {  // of nearly equal height
-    const std::int64_t rows = (args.rows - row + tiles - 1) / tiles;
-    const auto run = [&]<int R>(std::integral_constant<int, R>) {
-      if constexpr (R <= kMaxRows) winner_sums_tile<V, NV, R>(args, row);
+// Calls run(R, row) for tiles of R rows, of nearly equal height, whose NV vectors each fit in
+// registers.
+template <int NV, class Run>
+void in_tiles(std::int64_t rows, const Run& run) {
+  constexpr int kMaxRows = NV >= 12 ? 1 : NV == 1 ? 6 : 12 / NV;
+  std::int64_t tiles = (rows + kMaxRows - 1) / kMaxRows;
+  for (std::int64_t row = 0; row < rows; --tiles) {
+    const std::int64_t height = (rows - row + tiles - 1) / tiles;
+    const auto call = [&]<int R>(std::integral_constant<int, R> r) {
+      if constexpr (R <= kMaxRows) run(r, row);
     };
-    switch (rows) {
+    switch (height) {
       case 1:
-        run(std::integral_constant<int, 1>());
+        call(std::integral_constant<int, 1>());
         break;
       case 2:
-        run(std::integral_constant<int, 2>());
+        call(std::integral_constant<int, 2>());
         break;
       case 3:
-        run(std::integral_constant<int, 3>());
+        call(std::integral_constant<int, 3>());
         break;
       case 4:
-        run(std::integral_constant<int, 4>());
+        call(std::integral_constant<int, 4>());
         break;
       case 5:
-        run(std::integral_constant<int, 5>());
+        call(std::integral_constant<int, 5>());
         break;
       default:
-        run(std::integral_constant<int, 6>());
+        call(std::integral_constant<int, 6>());
         break;
     }
-    row += rows;
+    row += height;
   }
 }
 
 template <class V, int NV>
-void winner_spread_columns(const WinnerSpreadArgs& args) {
+void winner_sums_columns(const WinnerSumsArgs& args) {
+  in_tiles<NV>(args.rows, [&]<int R>(std::integral_constant<int, R>, std::int64_t row) {
+    winner_sums_tile<V, NV, R>(args, row);
+  });
+}
+
+// The definition, and what is left where a step is wider than a vector.
+template <class V, int NV>
+void winner_spread_one_by_one(const WinnerSpreadArgs& args) {
   for (std::int64_t i = 0; i < args.count; ++i) {
     const typename V::Reg g = V::broadcast(args.gradients + i);
     const std::uint32_t place = args.places[i];
@@ -148,6 +159,66 @@ void winner_spread_columns(const WinnerSpreadArgs& args) {
       for (int v = 0; v < NV; ++v) V::store(to + v * V::kWidth, sum[v]);
     }
   }
+}
+
+// R lines of NV vectors of sums stay in registers, which move along the lines from column to
+// column: from memory a column would wait for what the one before has just stored, in other places.
+template <class V, int NV, int R>
+void winner_spread_tile(const WinnerSpreadArgs& args, std::int64_t row) {
+  const typename V::Mask left_behind = V::mask(args.step);
+  const typename V::Order order = V::shift(static_cast<int>(args.step));
+  std::int64_t column = args.places[0] % kPlaceColumns;
+  float* dx = args.dx + row * args.line + column * args.step;
+  typename V::Reg acc[R][NV];
+#pragma GCC unroll 12
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 12
+    for (int v = 0; v < NV; ++v) acc[r][v] = V::load(dx + r * args.line + v * V::kWidth);
+  }
+  for (std::int64_t i = 0; i < args.count; ++i) {
+    const std::uint32_t place = args.places[i];
+    for (; column < place % kPlaceColumns; ++column, dx += args.step) {
+#pragma GCC unroll 12
+      for (int r = 0; r < R; ++r) {
+        float* line = dx + r * args.line;
+        const typename V::Reg behind = V::load(line + NV * V::kWidth);
+        V::store(line, acc[r][0], left_behind);
+#pragma GCC unroll 12
+        for (int v = 0; v < NV; ++v) {
+          acc[r][v] = V::shifted(acc[r][v], v + 1 < NV ? acc[r][v + 1] : behind, order);
+        }
+      }
+    }
+    const typename V::Reg g = V::broadcast(args.gradients + i);
+    const float* weight = args.weight + (place / kPlaceColumns * args.rows + row) * NV * V::kWidth;
+#pragma GCC unroll 12
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 12
+      for (int v = 0; v < NV; ++v) {
+        acc[r][v] = V::fma(g, V::load(weight + (r * NV + v) * V::kWidth), acc[r][v]);
+      }
+    }
+  }
+#pragma GCC unroll 12
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 12
+    for (int v = 0; v < NV; ++v) V::store(dx + r * args.line + v * V::kWidth, acc[r][v]);
+  }
+}
+
+template <class V, int NV>
+void winner_spread_columns(const WinnerSpreadArgs& args) {
+  if constexpr (V::kWidth > 1) {
+    if (args.step <= V::kWidth) {
+      if (args.count > 0) {
+        in_tiles<NV>(args.rows, [&]<int R>(std::integral_constant<int, R>, std::int64_t row) {
+          winner_spread_tile<V, NV, R>(args, row);
+        });
+      }
+      return;
+    }
+  }
+  winner_spread_one_by_one<V, NV>(args);
 }
 
 template <class V>

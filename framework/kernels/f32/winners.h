@@ -46,15 +46,15 @@ struct WinnerSumsArgs {
 using WinnerSumsFunction = void (*)(const WinnerSumsArgs&);
 
 // dx[column(i) * step + r * line + j] += gradients[i] * weight[channel(i), r, j], with i ascending:
-// what the winners of one row add to the lines under it.
+// what the winners of one row, listed by columns, add to the lines under it.
 struct WinnerSpreadArgs {
   std::int64_t count = 0;
   const float* gradients = nullptr;
   const std::uint32_t* places = nullptr;
   const float* weight = nullptr;       // [channels, rows, columns]
   std::int64_t rows = 0, columns = 0;  // columns: 8, 16 or 32
-  float* dx = nullptr;
-  std::int64_t step = 0, line = 0;
+  float* dx = nullptr;                 // with slack
+  std::int64_t step = 0, line = 0;     // column * step + columns <= line
 };
 using WinnerSpreadFunction = void (*)(const WinnerSpreadArgs&);
 

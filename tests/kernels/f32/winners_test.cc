@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -121,59 +122,70 @@ TEST_CASE("f32 winners: the list of a row is the definition's, for every instruc
   }
 }
 
-TEST_CASE("f32 winners: sums and spread are chains in the order of the list") {
-  constexpr std::int64_t kCount = 37, kChannels = 5, kWidth = 23, kStep = 3;
+// Of step `step`: 23 columns, `rows` lines with room for `columns` floats at each column.
+void check_sums_and_spread(std::int64_t step, std::int64_t columns, std::int64_t rows) {
+  CAPTURE(step);
+  CAPTURE(columns);
+  CAPTURE(rows);
+  constexpr std::int64_t kCount = 37, kChannels = 5, kWidth = 23;
+  const std::int64_t line = (kWidth - 1) * step + columns;
   const std::vector<float> gradients = random_floats(at(kCount), 2);
-  std::vector<std::uint32_t> places;
-  std::vector<std::int32_t> offsets;
   Rng rng(3, RngPurpose::kTest);
-  for (std::int64_t i = 0; i < kCount; ++i) {
-    const std::uint32_t column = rng.below(kWidth);
+  std::vector<std::uint32_t> columns_of(at(kCount)), places;
+  for (std::uint32_t& column : columns_of) column = rng.below(kWidth);
+  std::sort(columns_of.begin(), columns_of.end());
+  std::vector<std::int32_t> offsets;
+  for (const std::uint32_t column : columns_of) {
     places.push_back(column + rng.below(kChannels) * kPlaceColumns);
-    offsets.push_back(static_cast<std::int32_t>(column * kStep));
+    offsets.push_back(static_cast<std::int32_t>(column * step));
   }
-  for (const std::int64_t columns : {8, 16, 32}) {
-    for (const std::int64_t rows : {1, 2, 3, 4, 5, 6, 7, 13}) {
-      CAPTURE(columns);
-      CAPTURE(rows);
-      const std::int64_t line = kWidth * kStep;
-      const std::vector<float> x = random_floats(at(rows * line + columns), 4);
-      const std::vector<float> weight = random_floats(at(kChannels * rows * columns), 5);
-      const std::vector<float> start = random_floats(at(rows * columns), 6);
-      std::vector<float> sums = start, dx = x;
-      for (std::int64_t i = 0; i < kCount; ++i) {
-        const std::int64_t offset = offsets[at(i)], channel = places[at(i)] / kPlaceColumns;
-        for (std::int64_t r = 0; r < rows; ++r) {
-          for (std::int64_t j = 0; j < columns; ++j) {
-            float& sum = sums[at(r * columns + j)];
-            sum = std::fma(gradients[at(i)], x[at(offset + r * line + j)], sum);
-            float& to = dx[at(offset + r * line + j)];
-            to = std::fma(gradients[at(i)], weight[at((channel * rows + r) * columns + j)], to);
-          }
-        }
+  const std::vector<float> x = random_floats(at(rows * line + kWinnerSlack), 4);
+  const std::vector<float> weight = random_floats(at(kChannels * rows * columns), 5);
+  const std::vector<float> start = random_floats(at(rows * columns), 6);
+  std::vector<float> sums = start, dx = x;
+  for (std::int64_t i = 0; i < kCount; ++i) {
+    const std::int64_t offset = offsets[at(i)], channel = places[at(i)] / kPlaceColumns;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t j = 0; j < columns; ++j) {
+        float& sum = sums[at(r * columns + j)];
+        sum = std::fma(gradients[at(i)], x[at(offset + r * line + j)], sum);
+        float& to = dx[at(offset + r * line + j)];
+        to = std::fma(gradients[at(i)], weight[at((channel * rows + r) * columns + j)], to);
       }
-      for_each_kernels([&](const F32Kernels& kernels) {
-        std::vector<float> got_sums = start, got_dx = x;
-        kernels.winner_sums({.count = kCount,
+    }
+  }
+  for_each_kernels([&](const F32Kernels& kernels) {
+    std::vector<float> got_sums = start, got_dx = x;
+    kernels.winner_sums({.count = kCount,
+                         .gradients = gradients.data(),
+                         .offsets = offsets.data(),
+                         .x = x.data(),
+                         .line = line,
+                         .rows = rows,
+                         .columns = columns,
+                         .sums = got_sums.data()});
+    for (const std::int64_t count : {std::int64_t{0}, kCount}) {
+      kernels.winner_spread({.count = count,
                              .gradients = gradients.data(),
-                             .offsets = offsets.data(),
-                             .x = x.data(),
-                             .line = line,
+                             .places = places.data(),
+                             .weight = weight.data(),
                              .rows = rows,
                              .columns = columns,
-                             .sums = got_sums.data()});
-        kernels.winner_spread({.count = kCount,
-                               .gradients = gradients.data(),
-                               .places = places.data(),
-                               .weight = weight.data(),
-                               .rows = rows,
-                               .columns = columns,
-                               .dx = got_dx.data(),
-                               .step = kStep,
-                               .line = line});
-        CHECK(got_sums == sums);
-        CHECK(got_dx == dx);
-      });
+                             .dx = got_dx.data(),
+                             .step = step,
+                             .line = line});
+      CHECK(got_dx == (count == 0 ? x : dx));
+    }
+    CHECK(got_sums == sums);
+  });
+}
+
+TEST_CASE("f32 winners: sums and spread are chains in the order of the list") {
+  for (const std::int64_t columns : {8, 16, 32}) {
+    for (const std::int64_t rows : {1, 2, 3, 4, 5, 6, 7, 13}) {
+      for (const std::int64_t step : {1, 3, 8, 11, 16, 17}) {
+        check_sums_and_spread(step, columns, rows);
+      }
     }
   }
 }
