@@ -24,44 +24,26 @@ std::int64_t spread_floats(const Conv2dShape& s) {
   return (s.height + 2 * s.padding) * spread_line(s) + kWinnerSlack;
 }
 
-// Lists of winners: of one row of the map, and where they are read from memory.
-struct Winners {
-  const F32Kernels& kernels;
-  const Conv2dShape& s;
-  OutputGradient gradient;
-  const std::uint32_t* places;  // of a row's windows and channels
+std::int64_t row_winners(const Conv2dShape& s) { return s.out_width() / 2 * s.out; }
 
-  static std::int64_t row_count(const Conv2dShape& s) { return s.out_width() / 2 * s.out; }
-  // Room for a row's list, or for the places.
-  static std::int64_t room(const Conv2dShape& s) {
-    return whole_lines(row_count(s) + kWinnerSlack);
-  }
+// Room for a row's list, or for the places.
+std::int64_t winner_room(const Conv2dShape& s) {
+  return whole_lines(row_winners(s) + kWinnerSlack);
+}
 
-  static void write_places(const Conv2dShape& s, std::uint32_t* to) {
-    for (std::int64_t window = 0; window < s.out_width() / 2; ++window) {
-      for (std::int64_t channel = 0; channel < s.out; ++channel) {
-        *to++ = static_cast<std::uint32_t>(2 * window + channel * kPlaceColumns);
-      }
-    }
-    std::fill_n(to, kWinnerSlack, 0);
-  }
-
-  // Those of row `row` of the batch's maps.
-  std::int64_t read(std::int64_t row, bool by_columns, float* gradients, std::uint32_t* at) const {
-    const std::int64_t height = s.out_height(), image = row / height, y = row % height;
-    if (y / 2 >= height / 2) return 0;  // no window reaches the last of an odd number of rows
-    const std::int64_t first = (image * (height / 2) + y / 2) * row_count(s);
-    return kernels.winner_row({.windows = s.out_width() / 2,
-                               .channels = s.out,
-                               .cell = y % 2 == 0 ? 0 : 2,
-                               .by_columns = by_columns,
-                               .places = places,
-                               .dy = gradient.dy + first,
-                               .y = gradient.y == nullptr ? nullptr : gradient.y + first,
-                               .cells = gradient.cells + first},
-                              gradients, at);
-  }
-};
+// Row y of an image's map. No window reaches the last of an odd number of rows.
+WinnerRow winner_row(const Conv2dShape& s, OutputGradient gradient, std::int64_t image,
+                     std::int64_t y) {
+  const std::int64_t height = s.out_height();
+  if (y / 2 >= height / 2) return {};
+  const std::int64_t first = (image * (height / 2) + y / 2) * row_winners(s);
+  return {.windows = s.out_width() / 2,
+          .channels = s.out,
+          .cell = y % 2 == 0 ? 0 : 2,
+          .dy = gradient.dy + first,
+          .y = gradient.y == nullptr ? nullptr : gradient.y + first,
+          .cells = gradient.cells + first};
+}
 
 // How the weight gradient is cut: groups of output rows, whose partial sums [out, kernel_h,
 // row_columns] are added in order, and chunks of them, in which channel after channel takes its
@@ -74,8 +56,8 @@ struct WinnersPlan {
 
   explicit WinnersPlan(const Conv2dShape& shape) : s(shape), groups(shape), lines(shape) {
     constexpr std::int64_t kFloats = 6144;  // of lines and lists: they stay in L1
-    const std::int64_t height = s.out_height(), row_winners = Winners::row_count(s) / 2;
-    const std::int64_t row = s.stride * lines.line_floats + 2 * row_winners;
+    const std::int64_t height = s.out_height(), lists = row_winners(s) / 2 * 2;
+    const std::int64_t row = s.stride * lines.line_floats + lists;
     const std::int64_t rows = std::max<std::int64_t>(1, kFloats / row);
     chunk_rows = std::min(groups.group_rows, rows < height ? rows : rows / height * height);
   }
@@ -86,62 +68,63 @@ struct WinnersPlan {
     const std::int64_t count = chunk_rows * s.stride + images * s.kernel_h;
     return whole_lines(count * lines.line_floats + kWinnerSlack * 2);
   }
-  // Of a channel in a chunk, at most.
-  std::int64_t list_room() const { return whole_lines(chunk_rows * (s.out_width() / 2)); }
-  // Lines, the list of a row, the lists of all channels and their lengths.
+  // Of a channel in a chunk.
+  std::int64_t list_room() const {
+    return whole_lines(chunk_rows * (s.out_width() / 2) + kWinnerSlack);
+  }
+  std::int64_t offsets_floats() const { return whole_lines(s.out_width() / 2 + kWinnerSlack); }
+  std::int64_t planes_floats() const {
+    return kWinnerPlanes * whole_lines(s.out_width() / 2 + kWinnerSlack);
+  }
+  // Lines, the lists of all channels and their ends, planes.
   std::int64_t buffer_floats() const {
-    return line_floats() + 2 * Winners::room(s) + 2 * s.out * list_room() + whole_lines(s.out);
+    return line_floats() + 2 * s.out * list_room() + whole_lines(s.out) + planes_floats();
   }
 };
 
-// What one thread works on: the lines of a chunk, the winners of a row, and those of the chunk by
-// channel, at most plan.list_room() of each.
+// What one thread works on: the lines of a chunk, and its winners by channel.
 struct WinnersBuffer {
-  float *lines, *row_gradients, *gradients;
-  std::uint32_t* row_places;
+  float *lines, *gradients;
   std::int32_t *offsets, *ends;  // where in `lines`; where each channel's list ends
+  float* planes;
 
   WinnersBuffer(const WinnersPlan& plan, float* first)
       : lines(first),
-        row_gradients(lines + plan.line_floats()),
-        gradients(row_gradients + Winners::room(plan.s)),
-        row_places(reinterpret_cast<std::uint32_t*>(gradients + plan.s.out * plan.list_room())),
-        offsets(reinterpret_cast<std::int32_t*>(row_places + Winners::room(plan.s))),
-        ends(offsets + plan.s.out * plan.list_room()) {}
-
-  // Deals a row's winners out to the channels.
-  //   base: where the row's first pixel begins in `lines`      step: from one to the next
-  void deal(std::int64_t count, std::int64_t base, std::int64_t step) const {
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::uint32_t place = row_places[i];
-      const std::int32_t to = ends[place / kPlaceColumns]++;
-      gradients[to] = row_gradients[i];
-      offsets[to] = static_cast<std::int32_t>(base + place % kPlaceColumns * step);
-    }
-  }
+        gradients(lines + plan.line_floats()),
+        offsets(reinterpret_cast<std::int32_t*>(gradients + plan.s.out * plan.list_room())),
+        ends(offsets + plan.s.out * plan.list_room()),
+        planes(reinterpret_cast<float*>(ends + whole_lines(plan.s.out))) {}
 };
 
-// Adds a row's winners to the chains of the bias' sums (bias_sums.h), as far as their pixels are in
-// [begin, end).
-//   pixel: the row's first one
-void add_to_bias(const Conv2dShape& s, const WinnersBuffer& buffer, std::int64_t count,
+// Adds a map row's gradient to the chains of the bias' sums (bias_sums.h), as far as its pixels are
+// in [begin, end).
+//   pixel: of the batch, the row's first
+void add_to_bias(const F32Kernels& kernels, const Conv2dShape& s, const WinnerRow& row,
                  std::int64_t pixel, std::int64_t begin, std::int64_t end, float* sums) {
-  const std::int64_t chains = sum_chains(s), out = s.out, last = pixel + s.out_width() - 1;
-  const auto add = [&](std::int64_t i, std::int64_t p, float* chunk) {
-    const std::int64_t chain = p & (chains - 1);  // of 1 or 4
-    chunk[chain * out + buffer.row_places[i] / kPlaceColumns] += buffer.row_gradients[i];
-  };
-  const auto chunk_of = [&](std::int64_t p) { return sums + p / kChunkRows * chains * out; };
-  if (pixel >= begin && last < end && pixel / kChunkRows == last / kChunkRows) {
-    float* chunk = chunk_of(pixel);
-    for (std::int64_t i = 0; i < count; ++i) {
-      add(i, pixel + buffer.row_places[i] % kPlaceColumns, chunk);
+  const std::int64_t chains = sum_chains(s), out = s.out;
+  end = std::min(end, pixel + 2 * row.windows);
+  for (std::int64_t p = std::max(begin, pixel); p < end;) {
+    const std::int64_t chunk = p / kChunkRows, last = std::min(end, (chunk + 1) * kChunkRows);
+    float* chunk_sums = sums + chunk * chains * out;
+    // Whole windows, and the halves of one that a chunk's border cuts.
+    const std::int64_t column = p - pixel, windows = column % 2 == 0 ? (last - p) / 2 : 0;
+    WinnerRow part = row;
+    part.windows = std::max<std::int64_t>(windows, 1);
+    const std::int64_t skipped = column / 2 * out;
+    part.dy += skipped;
+    part.y = row.y == nullptr ? nullptr : row.y + skipped;
+    part.cells += skipped;
+    if (windows > 0) {
+      kernels.winner_bias({part, p, chains, chunk_sums});
+      p += 2 * windows;
+      continue;
     }
-    return;
-  }
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t p = pixel + buffer.row_places[i] % kPlaceColumns;
-    if (p >= begin && p < end) add(i, p, chunk_of(p));
+    for (std::int64_t c = 0; c < out; ++c) {
+      if (part.cells[c] != part.cell + column % 2) continue;
+      if (part.y != nullptr && !(part.y[c] > 0.0f)) continue;
+      chunk_sums[p % chains * out + c] += part.dy[c];
+    }
+    ++p;
   }
 }
 
@@ -170,21 +153,23 @@ bool takes_winners(const Conv2dShape& s, OutputGradient gradient) {
 }
 
 std::size_t winners_data_gradient_scratch_floats(const Conv2dShape& s) {
-  return static_cast<std::size_t>(Winners::room(s) + whole_lines(s.out * channel_floats(s))) +
-         workers() * static_cast<std::size_t>(spread_floats(s) + 2 * Winners::room(s));
+  return static_cast<std::size_t>(winner_room(s) + whole_lines(s.out * channel_floats(s))) +
+         workers() * static_cast<std::size_t>(spread_floats(s) + 2 * winner_room(s));
 }
 
 void winners_data_gradient(const F32Kernels& kernels, const Conv2dShape& s, OutputGradient gradient,
                            const float* weight, float* dx, float* scratch) {
-  const std::int64_t row = row_floats(s), columns = row_columns(s), room = Winners::room(s);
+  const std::int64_t row = row_floats(s), columns = row_columns(s), room = winner_room(s);
   auto* places = reinterpret_cast<std::uint32_t*>(scratch);
-  Winners::write_places(s, places);
+  for (std::int64_t i = 0; i < row_winners(s); ++i) {
+    places[i] = static_cast<std::uint32_t>(2 * (i / s.out) + i % s.out * kPlaceColumns);
+  }
+  std::fill_n(places + row_winners(s), kWinnerSlack, 0);
   float* packed = scratch + room;
   for (std::int64_t i = 0; i < s.out * s.kernel_h; ++i) {
     std::copy_n(weight + i * row, row, packed + i * columns);
     std::fill(packed + i * columns + row, packed + (i + 1) * columns, 0.0f);
   }
-  const Winners winners{kernels, s, gradient, places};
   const std::int64_t line = spread_line(s), image_floats = spread_floats(s);
   const std::int64_t height = s.out_height();
   float* buffers = packed + whole_lines(s.out * channel_floats(s));
@@ -195,7 +180,7 @@ void winners_data_gradient(const F32Kernels& kernels, const Conv2dShape& s, Outp
     std::fill_n(padded, image_floats, 0.0f);
     for (std::int64_t y = 0; y < height; ++y) {
       const std::int64_t count =
-          winners.read(image * height + y, /*by_columns=*/true, gradients, at);
+          kernels.winner_places({winner_row(s, gradient, image, y), places}, gradients, at);
       kernels.winner_spread({.count = count,
                              .gradients = gradients,
                              .places = at,
@@ -216,7 +201,7 @@ void winners_data_gradient(const F32Kernels& kernels, const Conv2dShape& s, Outp
 
 std::size_t winners_weight_gradient_scratch_floats(const Conv2dShape& s) {
   const WinnersPlan plan(s);
-  return static_cast<std::size_t>(Winners::room(s) + plan.groups.count * plan.group_floats() +
+  return static_cast<std::size_t>(plan.offsets_floats() + plan.groups.count * plan.group_floats() +
                                   bias_sums_floats(s)) +
          workers() * static_cast<std::size_t>(plan.buffer_floats());
 }
@@ -224,35 +209,21 @@ std::size_t winners_weight_gradient_scratch_floats(const Conv2dShape& s) {
 void winners_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, const float* x,
                              OutputGradient gradient, float* dw, float* scratch, float* db) {
   const WinnersPlan plan(s);
-  auto* places = reinterpret_cast<std::uint32_t*>(scratch);
-  Winners::write_places(s, places);
-  float* partials = scratch + Winners::room(s);
+  const std::int64_t height = s.out_height(), pixels = s.out_width(), room = plan.list_room();
+  const std::int64_t line = plan.lines.line_floats, step = s.stride * s.in;
+  auto* offsets = reinterpret_cast<std::int32_t*>(scratch);
+  for (std::int64_t i = 0; i < plan.offsets_floats(); ++i) {
+    offsets[i] = static_cast<std::int32_t>(2 * i * step);
+  }
+  float* partials = scratch + plan.offsets_floats();
   float* sums = partials + plan.groups.count * plan.group_floats();
   float* buffers = sums + bias_sums_floats(s);
-  const Winners winners{kernels, s, gradient, places};
-  const std::int64_t height = s.out_height(), pixels = s.out_width(), room = plan.list_room();
-  const std::int64_t line = plan.lines.line_floats;
   parallel_for_workers(plan.groups.count, [&](std::int64_t group, int worker) {
     const WinnersBuffer buffer(plan, buffers + worker * plan.buffer_floats());
     float* partial = partials + group * plan.group_floats();
     std::fill_n(partial, plan.group_floats(), 0.0f);
     const std::int64_t begin = group * plan.groups.group_rows;
     const std::int64_t end = std::min(plan.groups.rows, begin + plan.groups.group_rows);
-    // The chunks of `sums` that start here; the last one may go on beyond.
-    const std::int64_t sum_begin = chunk_count(begin * pixels) * kChunkRows;
-    const std::int64_t sum_end =
-        std::min(plan.groups.rows * pixels, chunk_count(end * pixels) * kChunkRows);
-    const std::int64_t sum_row = sum_chains(s) * s.out;
-    if (db != nullptr) {
-      std::fill(sums + sum_begin / kChunkRows * sum_row, sums + chunk_count(sum_end) * sum_row,
-                0.0f);
-    }
-    const auto read = [&](std::int64_t row) {
-      const std::int64_t count =
-          winners.read(row, /*by_columns=*/false, buffer.row_gradients, buffer.row_places);
-      if (db != nullptr) add_to_bias(s, buffer, count, row * pixels, sum_begin, sum_end, sums);
-      return count;
-    };
     for (std::int64_t first = begin; first < end; first += plan.chunk_rows) {
       const std::int64_t last = std::min(end, first + plan.chunk_rows);
       for (std::int64_t channel = 0; channel < s.out; ++channel) {
@@ -261,27 +232,49 @@ void winners_weight_gradient(const F32Kernels& kernels, const Conv2dShape& s, co
       float* lines = buffer.lines;
       for (std::int64_t row = first; row < last;) {
         const std::int64_t y = row % height, rows = std::min(last - row, height - y);
-        for (std::int64_t i = 0; i < rows; ++i) {
-          const std::int64_t count = read(row + i);
+        for (std::int64_t i = 0; i < rows;) {
+          const std::int64_t together = (y + i) % 2 == 0 && i + 1 < rows ? 2 : 1;
           const std::int64_t base = lines - buffer.lines + i * s.stride * line;
-          buffer.deal(count, base, s.stride * s.in);
+          kernels.winner_lists({.row = winner_row(s, gradient, row / height, y + i),
+                                .rows = together,
+                                .offsets = offsets,
+                                .first = static_cast<std::int32_t>(base),
+                                .step = static_cast<std::int32_t>(step),
+                                .line = static_cast<std::int32_t>(s.stride * line),
+                                .planes = buffer.planes,
+                                .gradients = buffer.gradients,
+                                .list_offsets = buffer.offsets,
+                                .ends = buffer.ends});
+          i += together;
         }
         lines = plan.lines.copy(x + row / height * s.height * s.width * s.in, y, rows, lines);
         row += rows;
       }
-      for (std::int64_t channel = 0; channel < s.out; ++channel) {
-        kernels.winner_sums({.count = buffer.ends[channel] - channel * room,
-                             .gradients = buffer.gradients + channel * room,
-                             .offsets = buffer.offsets + channel * room,
-                             .x = buffer.lines,
-                             .line = line,
-                             .rows = s.kernel_h,
-                             .columns = row_columns(s),
-                             .sums = partial + channel * channel_floats(s)});
-      }
+      kernels.winner_sums({.channels = s.out,
+                           .room = room,
+                           .ends = buffer.ends,
+                           .gradients = buffer.gradients,
+                           .offsets = buffer.offsets,
+                           .x = buffer.lines,
+                           .line = line,
+                           .rows = s.kernel_h,
+                           .columns = row_columns(s),
+                           .sums = partial});
     }
     if (db == nullptr) return;
-    for (std::int64_t row = end; row < div_up(sum_end, pixels); ++row) read(row);
+    // The chunks of `sums` that start here; the last one may go on beyond.
+    const std::int64_t sum_begin = chunk_count(begin * pixels) * kChunkRows;
+    const std::int64_t sum_end =
+        std::min(plan.groups.rows * pixels, chunk_count(end * pixels) * kChunkRows);
+    const std::int64_t sum_row = sum_chains(s) * s.out;
+    std::fill(sums + sum_begin / kChunkRows * sum_row, sums + chunk_count(sum_end) * sum_row, 0.0f);
+    std::int64_t image = begin / height, y = begin % height;
+    for (std::int64_t pixel = begin * pixels; pixel < sum_end; pixel += pixels) {
+      add_to_bias(kernels, s, winner_row(s, gradient, image, y), pixel, sum_begin, sum_end, sums);
+      if (++y < height) continue;
+      y = 0;
+      ++image;
+    }
   });
   if (db != nullptr) finish_bias_sums(s, sums, db);
   add_partials(plan, partials, dw);

@@ -5,6 +5,7 @@
 #include "kernels/f32/batch_norm_rows.h"
 #include "kernels/f32/gemm_tile.h"
 #include "kernels/f32/halve_rows.h"
+#include "kernels/f32/transpose_ymm.h"
 #include "kernels/f32/winner_rows.h"
 
 namespace octet::kernels {
@@ -119,18 +120,27 @@ struct Vector8 {
     return _mm256_blendv_ps(_mm256_permutevar8x32_ps(b, order.lanes),
                             _mm256_permutevar8x32_ps(a, order.lanes), order.of_a);
   }
-  static std::int64_t append(Wins w, Reg g, Cells c, const std::uint32_t* places, float* gradients,
-                             std::uint32_t* to) {
+  static Cells sum(Cells a, Cells b) { return _mm256_add_epi32(a, b); }
+  static Cells if_odd(Cells c, int k) {
+    const __m256i one = cells(1);
+    return _mm256_and_si256(_mm256_cmpeq_epi32(_mm256_and_si256(c, one), one), cells(k));
+  }
+  static Cells load_ints(const std::int32_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  static void store_ints(std::int32_t* p, Cells c) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), c);
+  }
+  static std::int64_t append(Wins w, Reg g, Cells places, float* gradients, std::int32_t* to) {
     const int lanes = _mm256_movemask_ps(w);
     const __m256i order = _mm256_cvtepu8_epi32(
         _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kSetLanes.of[lanes])));
-    const __m256i at =
-        _mm256_add_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(places)),
-                         _mm256_and_si256(c, cells(1)));
-    _mm256_storeu_ps(gradients, _mm256_permutevar8x32_ps(g, order));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permutevar8x32_epi32(at, order));
+    store(gradients, _mm256_permutevar8x32_ps(g, order));
+    store_ints(to, _mm256_permutevar8x32_epi32(places, order));
     return __builtin_popcount(static_cast<unsigned>(lanes));
   }
+  static void transpose(Reg (&r)[8]) { transpose_8x8(r); }
+  static void transpose(Cells (&c)[8]) { transpose_8x8(c); }
 
  private:
   static __m256i iota() { return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7); }
@@ -168,10 +178,14 @@ void f32_halve_backward_avx2(std::int64_t width, std::int64_t channels, int cell
   halve_backward<Vector8>(width, channels, cell, dy, y, cells, dx);
 }
 
-std::int64_t f32_winner_row_avx2(const WinnerRowArgs& args, float* gradients,
-                                 std::uint32_t* places) {
-  return winner_row<Vector8>(args, gradients, places);
+std::int64_t f32_winner_places_avx2(const WinnerPlacesArgs& args, float* gradients,
+                                    std::uint32_t* places) {
+  return winner_places<Vector8>(args, gradients, places);
 }
+
+void f32_winner_lists_avx2(const WinnerListsArgs& args) { winner_lists<Vector8>(args); }
+
+void f32_winner_bias_avx2(const WinnerBiasArgs& args) { winner_bias<Vector8>(args); }
 
 void f32_winner_sums_avx2(const WinnerSumsArgs& args) { winner_sums<Vector8>(args); }
 

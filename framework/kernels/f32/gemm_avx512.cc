@@ -3,6 +3,7 @@
 #include "kernels/f32/batch_norm_rows.h"
 #include "kernels/f32/gemm_tile.h"
 #include "kernels/f32/halve_rows.h"
+#include "kernels/f32/transpose_ymm.h"
 #include "kernels/f32/vector_avx512.h"
 #include "kernels/f32/winner_rows.h"
 
@@ -40,14 +41,20 @@ struct Vector8 : EightLanes {
     return _mm256_add_epi32(cells(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
   static Reg shifted(Reg a, Reg b, Order order) { return _mm256_permutex2var_ps(a, order, b); }
+  static Cells sum(Cells a, Cells b) { return _mm256_add_epi32(a, b); }
+  static Cells if_odd(Cells c, int k) {
+    return _mm256_maskz_mov_epi32(_mm256_test_epi32_mask(c, cells(1)), cells(k));
+  }
+  static Cells load_ints(const std::int32_t* p) { return _mm256_loadu_epi32(p); }
+  static void store_ints(std::int32_t* p, Cells c) { _mm256_storeu_epi32(p, c); }
   // Compressed in registers: to memory it is microcode on AMD's processors.
-  static std::int64_t append(Wins w, Reg g, Cells c, const std::uint32_t* places, float* gradients,
-                             std::uint32_t* to) {
-    const Cells at = _mm256_add_epi32(_mm256_loadu_epi32(places), _mm256_and_si256(c, cells(1)));
+  static std::int64_t append(Wins w, Reg g, Cells places, float* gradients, std::int32_t* to) {
     store(gradients, _mm256_maskz_compress_ps(w, g));
-    _mm256_storeu_epi32(to, _mm256_maskz_compress_epi32(w, at));
+    store_ints(to, _mm256_maskz_compress_epi32(w, places));
     return __builtin_popcount(w);
   }
+  static void transpose(Reg (&r)[8]) { transpose_8x8(r); }
+  static void transpose(Cells (&c)[8]) { transpose_8x8(c); }
 };
 
 // Broadcasts are memory operands.
@@ -85,12 +92,16 @@ struct Vector16 : SixteenLanes {
         cells(n), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
   }
   static Reg shifted(Reg a, Reg b, Order order) { return _mm512_permutex2var_ps(a, order, b); }
+  static Cells sum(Cells a, Cells b) { return _mm512_add_epi32(a, b); }
+  static Cells if_odd(Cells c, int k) {
+    return _mm512_maskz_mov_epi32(_mm512_test_epi32_mask(c, cells(1)), cells(k));
+  }
+  static Cells load_ints(const std::int32_t* p) { return _mm512_loadu_epi32(p); }
+  static void store_ints(std::int32_t* p, Cells c) { _mm512_storeu_epi32(p, c); }
   // Compressed in registers: to memory it is microcode on AMD's processors.
-  static std::int64_t append(Wins w, Reg g, Cells c, const std::uint32_t* places, float* gradients,
-                             std::uint32_t* to) {
-    const Cells at = _mm512_add_epi32(_mm512_loadu_epi32(places), _mm512_and_epi32(c, cells(1)));
+  static std::int64_t append(Wins w, Reg g, Cells places, float* gradients, std::int32_t* to) {
     store(gradients, _mm512_maskz_compress_ps(w, g));
-    _mm512_storeu_epi32(to, _mm512_maskz_compress_epi32(w, at));
+    store_ints(to, _mm512_maskz_compress_epi32(w, places));
     return __builtin_popcount(w);
   }
 };
@@ -127,10 +138,14 @@ void f32_halve_backward_avx512(std::int64_t width, std::int64_t channels, int ce
   halve_backward<Vector16>(width, channels, cell, dy, y, cells, dx);
 }
 
-std::int64_t f32_winner_row_avx512(const WinnerRowArgs& args, float* gradients,
-                                   std::uint32_t* places) {
-  return winner_row<Vector16>(args, gradients, places);
+std::int64_t f32_winner_places_avx512(const WinnerPlacesArgs& args, float* gradients,
+                                      std::uint32_t* places) {
+  return winner_places<Vector16>(args, gradients, places);
 }
+
+void f32_winner_lists_avx512(const WinnerListsArgs& args) { winner_lists<Vector8>(args); }
+
+void f32_winner_bias_avx512(const WinnerBiasArgs& args) { winner_bias<Vector16>(args); }
 
 void f32_winner_sums_avx512(const WinnerSumsArgs& args) { winner_sums<Vector16>(args); }
 

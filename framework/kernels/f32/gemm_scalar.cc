@@ -16,24 +16,31 @@ struct Vector1 : OneLane {
   static Reg where_positive(Reg y, Reg r) { return y > 0.0f ? r : 0.0f; }
 
   using Wins = bool;
-  using Cells = std::uint8_t;
+  using Cells = std::int32_t;
   static Wins larger(Reg v, Reg best) { return v > best || v != v; }
   static Reg select(Wins w, Reg a, Reg b) { return w ? a : b; }
   static Cells select(Wins w, Cells a, Cells b) { return w ? a : b; }
-  static Cells cells(int k) { return static_cast<Cells>(k); }
+  static Cells cells(int k) { return k; }
   static Wins equal(Cells c, int k) { return c == k; }
   static Cells load_cells(const std::uint8_t* p, std::int64_t) { return *p; }
-  static void store_cells(std::uint8_t* p, Cells c, std::int64_t) { *p = c; }
+  static void store_cells(std::uint8_t* p, Cells c, std::int64_t) {
+    *p = static_cast<std::uint8_t>(c);
+  }
   static Cells half(Cells c) { return c / 2; }
   static Wins both(Wins a, Wins b) { return a && b; }
   static Wins nonzero(Reg r) { return r != 0.0f; }
-  static std::int64_t append(Wins w, Reg g, Cells c, const std::uint32_t* places, float* gradients,
-                             std::uint32_t* to) {
+  static Cells sum(Cells a, Cells b) { return a + b; }
+  static Cells if_odd(Cells c, int k) { return c % 2 != 0 ? k : 0; }
+  static Cells load_ints(const std::int32_t* p) { return *p; }
+  static void store_ints(std::int32_t* p, Cells c) { *p = c; }
+  static std::int64_t append(Wins w, Reg g, Cells place, float* gradients, std::int32_t* to) {
     if (!w) return 0;
     *gradients = g;
-    *to = *places + c % 2;
+    *to = place;
     return 1;
   }
+  static void transpose(Reg (&)[1]) {}
+  static void transpose(Cells (&)[1]) {}
 };
 
 }  // namespace
@@ -68,10 +75,14 @@ void f32_halve_backward_scalar(std::int64_t width, std::int64_t channels, int ce
   halve_backward<Vector1>(width, channels, cell, dy, y, cells, dx);
 }
 
-std::int64_t f32_winner_row_scalar(const WinnerRowArgs& args, float* gradients,
-                                   std::uint32_t* places) {
-  return winner_row<Vector1>(args, gradients, places);
+std::int64_t f32_winner_places_scalar(const WinnerPlacesArgs& args, float* gradients,
+                                      std::uint32_t* places) {
+  return winner_places<Vector1>(args, gradients, places);
 }
+
+void f32_winner_lists_scalar(const WinnerListsArgs& args) { winner_lists<Vector1>(args); }
+
+void f32_winner_bias_scalar(const WinnerBiasArgs& args) { winner_bias<Vector1>(args); }
 
 void f32_winner_sums_scalar(const WinnerSumsArgs& args) { winner_sums<Vector1>(args); }
 

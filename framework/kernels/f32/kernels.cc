@@ -13,7 +13,9 @@ namespace octet::kernels {
                         std::uint8_t*);                                                       \
   void f32_halve_backward_##name(std::int64_t, std::int64_t, int, const float*, const float*, \
                                  const std::uint8_t*, float*);                                \
-  std::int64_t f32_winner_row_##name(const WinnerRowArgs&, float*, std::uint32_t*);           \
+  std::int64_t f32_winner_places_##name(const WinnerPlacesArgs&, float*, std::uint32_t*);     \
+  void f32_winner_lists_##name(const WinnerListsArgs&);                                       \
+  void f32_winner_bias_##name(const WinnerBiasArgs&);                                         \
   void f32_winner_sums_##name(const WinnerSumsArgs&);                                         \
   void f32_winner_spread_##name(const WinnerSpreadArgs&);
 #include "kernels/f32/kernels.inc"
@@ -33,7 +35,9 @@ constexpr F32Kernels kKernels[] = {
    f32_batch_norm_backward_##name,                  \
    f32_halve_##name,                                \
    f32_halve_backward_##name,                       \
-   f32_winner_row_##name,                           \
+   f32_winner_places_##name,                        \
+   f32_winner_lists_##name,                         \
+   f32_winner_bias_##name,                          \
    f32_winner_sums_##name,                          \
    f32_winner_spread_##name},
 #include "kernels/f32/kernels.inc"

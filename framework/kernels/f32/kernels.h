@@ -21,7 +21,9 @@ struct F32Kernels {
   BatchNormBackwardFunction batch_norm_backward;
   HalveFunction halve;
   HalveBackwardFunction halve_backward;
-  WinnerRowFunction winner_row;
+  WinnerPlacesFunction winner_places;
+  WinnerListsFunction winner_lists;
+  WinnerBiasFunction winner_bias;
   WinnerSumsFunction winner_sums;
   WinnerSpreadFunction winner_spread;
 };

@@ -62,72 +62,169 @@ struct Row {
 struct List {
   std::vector<float> gradients;
   std::vector<std::uint32_t> places;
+
+  void add(float gradient, std::uint32_t place) {
+    gradients.push_back(gradient);
+    places.push_back(place);
+  }
 };
 
-// What winners.h says, window by window.
-List expected_list(const Row& row, bool with_y, int cell, bool by_columns) {
-  List list;
-  const auto add = [&](std::int64_t i, bool wins, std::uint32_t column) {
-    const float g = with_y && !(row.y.data()[i] > 0.0f) ? 0.0f : row.dy.data()[i];
-    if (!wins || g == 0.0f) return;
-    list.gradients.push_back(g);
-    list.places.push_back(row.places[at(i)] + column);
-  };
-  for (std::int64_t w = 0; w < row.windows; ++w) {
-    for (int column = 0; column < (by_columns ? 2 : 1); ++column) {
-      for (std::int64_t i = w * row.channels; i < (w + 1) * row.channels; ++i) {
-        const int winner = row.cells.data()[i];
-        add(i, by_columns ? winner == cell + column : winner / 2 == cell / 2,
-            static_cast<std::uint32_t>(winner % 2));
-      }
-    }
-  }
-  return list;
+WinnerRow row_args(const Row& row, bool with_y, int cell) {
+  return {.windows = row.windows,
+          .channels = row.channels,
+          .cell = cell,
+          .dy = row.dy.data(),
+          .y = with_y ? row.y.data() : nullptr,
+          .cells = row.cells.data()};
 }
 
-TEST_CASE("f32 winners: the list of a row is the definition's, for every instruction set") {
+// The gradient of a column of the map behind its pool.
+float gradient_at(const WinnerRow& row, std::int64_t column, std::int64_t channel) {
+  const std::int64_t i = column / 2 * row.channels + channel;
+  const bool passes = row.y == nullptr || row.y[i] > 0.0f;
+  return passes && row.cells[i] == row.cell + column % 2 ? row.dy[i] : 0.0f;
+}
+
+std::int64_t count_wrong(const List& expected, const float* gradients,
+                         const std::uint32_t* places) {
+  std::int64_t wrong = 0;
+  for (std::size_t i = 0; i < expected.gradients.size(); ++i) {
+    const float got = gradients[i], want = expected.gradients[i];
+    wrong += !(got == want || (std::isnan(got) && std::isnan(want)));
+    wrong += places[i] != expected.places[i];
+  }
+  return wrong;
+}
+
+// Calls check(row, args) for rows of many shapes, with and without y, upper and lower ones.
+template <class Check>
+void for_each_row(const Check& check) {
   for (const std::int64_t channels : {1, 3, 6, 8, 16, 21, 33}) {
-    for (const std::int64_t windows : {1, 5, 14}) {
+    for (const std::int64_t windows : {1, 5, 8, 14}) {
       const Row row(windows, channels);
       CAPTURE(channels);
       CAPTURE(windows);
-      for_each_kernels([&](const F32Kernels& kernels) {
-        for (const int variant : {0, 1, 2, 3, 4, 5, 6, 7}) {
-          const int cell = variant % 2 * 2;
-          const bool with_y = variant / 2 % 2 != 0, by_columns = variant / 4 != 0;
-          CAPTURE(variant);
-          const List expected = expected_list(row, with_y, cell, by_columns);
-          std::vector<float> gradients(row.places.size());
-          std::vector<std::uint32_t> places(row.places.size());
-          const std::int64_t count = kernels.winner_row({.windows = windows,
-                                                         .channels = channels,
-                                                         .cell = cell,
-                                                         .by_columns = by_columns,
-                                                         .places = row.places.data(),
-                                                         .dy = row.dy.data(),
-                                                         .y = with_y ? row.y.data() : nullptr,
-                                                         .cells = row.cells.data()},
-                                                        gradients.data(), places.data());
-          REQUIRE(at(count) == expected.gradients.size());
-          std::int64_t wrong = 0;
-          for (std::size_t i = 0; i < at(count); ++i) {
-            const float got = gradients[i], want = expected.gradients[i];
-            wrong += !(got == want || (std::isnan(got) && std::isnan(want)));
-            wrong += places[i] != expected.places[i];
-          }
-          CHECK(wrong == 0);
+      for (const bool with_y : {false, true}) {
+        for (const int cell : {0, 2}) {
+          CAPTURE(with_y);
+          CAPTURE(cell);
+          check(row, row_args(row, with_y, cell));
         }
-      });
+      }
     }
   }
 }
 
-// Of step `step`: 23 columns, `rows` lines with room for `columns` floats at each column.
+TEST_CASE("f32 winners: the places of a row, column by column") {
+  for_each_row([](const Row& row, const WinnerRow& args) {
+    List expected;
+    for (std::int64_t column = 0; column < 2 * row.windows; ++column) {
+      for (std::int64_t channel = 0; channel < row.channels; ++channel) {
+        const float g = gradient_at(args, column, channel);
+        const std::int64_t place = column + channel * std::int64_t{kPlaceColumns};
+        if (g != 0.0f) expected.add(g, static_cast<std::uint32_t>(place));
+      }
+    }
+    for_each_kernels([&](const F32Kernels& kernels) {
+      std::vector<float> gradients(row.places.size());
+      std::vector<std::uint32_t> places(row.places.size());
+      const std::int64_t count =
+          kernels.winner_places({args, row.places.data()}, gradients.data(), places.data());
+      REQUIRE(at(count) == expected.gradients.size());
+      CHECK(count_wrong(expected, gradients.data(), places.data()) == 0);
+    });
+  });
+}
+
+TEST_CASE("f32 winners: the lists of all channels go on, row after row") {
+  constexpr std::int32_t kFirst = 1000, kStep = 6, kLine = 300, kBefore = 3;
+  for_each_row([](const Row& row, const WinnerRow& args) {
+    const std::int64_t room = kBefore + 2 * row.windows + kWinnerSlack;
+    std::vector<std::int32_t> offsets(at(row.windows + kWinnerSlack));
+    for (std::size_t i = 0; i < offsets.size(); ++i) {
+      offsets[i] = static_cast<std::int32_t>(i) * 2 * kStep;
+    }
+    for (const std::int64_t rows : {1, 2}) {
+      if (rows == 2 && args.cell != 0) continue;
+      CAPTURE(rows);
+      std::vector<List> expected(at(row.channels));
+      for (std::int64_t channel = 0; channel < row.channels; ++channel) {
+        for (std::int64_t below = 0; below < rows; ++below) {
+          WinnerRow this_row = args;
+          this_row.cell += static_cast<int>(2 * below);
+          for (std::int64_t column = 0; column < 2 * row.windows; ++column) {
+            const float g = gradient_at(this_row, column, channel);
+            const std::int64_t offset = kFirst + below * kLine + column * kStep;
+            if (g != 0.0f) expected[at(channel)].add(g, static_cast<std::uint32_t>(offset));
+          }
+        }
+      }
+      for_each_kernels([&](const F32Kernels& kernels) {
+        std::vector<float> planes(at(kWinnerPlanes * (row.windows + kWinnerSlack)));
+        std::vector<float> gradients(at(row.channels * room));
+        std::vector<std::int32_t> places(at(row.channels * room)), ends(at(row.channels));
+        for (std::int64_t channel = 0; channel < row.channels; ++channel) {
+          ends[at(channel)] = static_cast<std::int32_t>(channel * room + kBefore);
+        }
+        kernels.winner_lists({.row = args,
+                              .rows = rows,
+                              .offsets = offsets.data(),
+                              .first = kFirst,
+                              .step = kStep,
+                              .line = kLine,
+                              .planes = planes.data(),
+                              .gradients = gradients.data(),
+                              .list_offsets = places.data(),
+                              .ends = ends.data()});
+        for (std::int64_t channel = 0; channel < row.channels; ++channel) {
+          const List& list = expected[at(channel)];
+          const std::int64_t begin = channel * room + kBefore;
+          REQUIRE(at(ends[at(channel)] - begin) == list.gradients.size());
+          const std::vector<std::uint32_t> got(places.begin() + begin,
+                                               places.begin() + ends[at(channel)]);
+          CHECK(count_wrong(list, gradients.data() + begin, got.data()) == 0);
+        }
+      });
+    }
+  });
+}
+
+TEST_CASE("f32 winners: the bias' sums are chains of every pixel, or of every fourth") {
+  for_each_row([](const Row& row, const WinnerRow& args) {
+    for (const std::int64_t chains : {1, 4}) {
+      for (const std::int64_t first_pixel : {4, 5, 6, 7}) {
+        CAPTURE(chains);
+        CAPTURE(first_pixel);
+        const std::vector<float> start = random_floats(at(chains * row.channels), 7);
+        std::vector<float> sums = start;
+        for (std::int64_t column = 0; column < 2 * row.windows; ++column) {
+          for (std::int64_t channel = 0; channel < row.channels; ++channel) {
+            sums[at((first_pixel + column) % chains * row.channels + channel)] +=
+                gradient_at(args, column, channel);
+          }
+        }
+        for_each_kernels([&](const F32Kernels& kernels) {
+          std::vector<float> got = start;
+          kernels.winner_bias({args, first_pixel, chains, got.data()});
+          std::int64_t wrong = 0;
+          for (std::size_t i = 0; i < got.size(); ++i) {
+            wrong += !(got[i] == sums[i] || (std::isnan(got[i]) && std::isnan(sums[i])));
+          }
+          CHECK(wrong == 0);
+        });
+      }
+    }
+  });
+}
+
+// Of step `step`: 23 columns, `rows` lines with room for `columns` floats at each column. The sums
+// are those of five channels, whose lists are some of the first thirds of one.
 void check_sums_and_spread(std::int64_t step, std::int64_t columns, std::int64_t rows) {
   CAPTURE(step);
   CAPTURE(columns);
   CAPTURE(rows);
-  constexpr std::int64_t kCount = 37, kChannels = 5, kWidth = 23;
+  constexpr std::int64_t kCount = 39, kChannels = 5, kWidth = 23, kLists = 5;
+  constexpr std::int64_t kThirds[kLists] = {1, 2, 3, 0, 3};
   const std::int64_t line = (kWidth - 1) * step + columns;
   const std::vector<float> gradients = random_floats(at(kCount), 2);
   Rng rng(3, RngPurpose::kTest);
@@ -141,29 +238,43 @@ void check_sums_and_spread(std::int64_t step, std::int64_t columns, std::int64_t
   }
   const std::vector<float> x = random_floats(at(rows * line + kWinnerSlack), 4);
   const std::vector<float> weight = random_floats(at(kChannels * rows * columns), 5);
-  const std::vector<float> start = random_floats(at(rows * columns), 6);
+  const std::vector<float> start = random_floats(at(kLists * rows * columns), 6);
   std::vector<float> sums = start, dx = x;
+  std::vector<float> list_gradients;
+  std::vector<std::int32_t> list_offsets, ends;
+  for (std::int64_t list = 0; list < kLists; ++list) {
+    const std::int64_t count = kCount * kThirds[list] / 3;
+    ends.push_back(static_cast<std::int32_t>(list * kCount + count));
+    list_gradients.insert(list_gradients.end(), gradients.begin(), gradients.end());
+    list_offsets.insert(list_offsets.end(), offsets.begin(), offsets.end());
+    for (std::int64_t i = 0; i < count * rows * columns; ++i) {
+      const std::int64_t winner = i / (rows * columns), r = i / columns % rows, j = i % columns;
+      float& sum = sums[at((list * rows + r) * columns + j)];
+      sum = std::fma(gradients[at(winner)], x[at(offsets[at(winner)] + r * line + j)], sum);
+    }
+  }
   for (std::int64_t i = 0; i < kCount; ++i) {
-    const std::int64_t offset = offsets[at(i)], channel = places[at(i)] / kPlaceColumns;
+    const std::int64_t channel = places[at(i)] / kPlaceColumns;
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::int64_t j = 0; j < columns; ++j) {
-        float& sum = sums[at(r * columns + j)];
-        sum = std::fma(gradients[at(i)], x[at(offset + r * line + j)], sum);
-        float& to = dx[at(offset + r * line + j)];
+        float& to = dx[at(offsets[at(i)] + r * line + j)];
         to = std::fma(gradients[at(i)], weight[at((channel * rows + r) * columns + j)], to);
       }
     }
   }
   for_each_kernels([&](const F32Kernels& kernels) {
     std::vector<float> got_sums = start, got_dx = x;
-    kernels.winner_sums({.count = kCount,
-                         .gradients = gradients.data(),
-                         .offsets = offsets.data(),
+    kernels.winner_sums({.channels = kLists,
+                         .room = kCount,
+                         .ends = ends.data(),
+                         .gradients = list_gradients.data(),
+                         .offsets = list_offsets.data(),
                          .x = x.data(),
                          .line = line,
                          .rows = rows,
                          .columns = columns,
                          .sums = got_sums.data()});
+    CHECK(got_sums == sums);
     for (const std::int64_t count : {std::int64_t{0}, kCount}) {
       kernels.winner_spread({.count = count,
                              .gradients = gradients.data(),
@@ -176,7 +287,6 @@ void check_sums_and_spread(std::int64_t step, std::int64_t columns, std::int64_t
                              .line = line});
       CHECK(got_dx == (count == 0 ? x : dx));
     }
-    CHECK(got_sums == sums);
   });
 }
 
