@@ -46,6 +46,9 @@ const std::vector<TailCase> kTailCases = {
     {{9, 21, 23, 3}, {5, 3, 3, 3}, {.padding = 1}},
     {{7, 35, 33, 2}, {20, 3, 3, 2}, {.stride = 2, .padding = 1}},
     {{2, 19, 18, 1}, {3, 7, 7, 1}, {.padding = 3}},
+    {{2, 17, 37, 1}, {8, 3, 3, 1}, {}},
+    {{3, 12, 9, 1}, {1, 2, 2, 1}, {}},
+    {{2, 12, 20, 1}, {9, 3, 3, 1}, {.padding = 1}},
 };
 
 TEST_CASE("conv2d with ReLU: the bits of relu(conv2d)") {

@@ -13,10 +13,14 @@ namespace {
 struct ForwardPlan {
   Conv2dShape s;  // a pointwise convolution without a tail sees each pixel as an image
   bool from_lines;
+  bool by_planes;                    // rows of the result as [out, width]: pixels in the lanes
   std::int64_t images, band, bands;  // of a block, at most
   ImageBlocks blocks{1, 1};
 
-  ForwardPlan(const Conv2dShape& shape, bool halve) : s(shape), from_lines(Lines::fit(shape)) {
+  ForwardPlan(const Conv2dShape& shape, bool halve)
+      : s(shape),
+        from_lines(Lines::fit(shape)),
+        by_planes(from_lines && halve && s.in == 1 && s.stride == 1 && s.out <= kMostPlanes) {
     if (is_pointwise(s) && !halve) {
       s.batch *= s.height * s.width;
       s.height = s.width = 1;
@@ -37,7 +41,11 @@ struct ForwardPlan {
     bands = div_up(height, band);
   }
 
-  std::int64_t weight_floats() const { return s.groups * packed_room(s.out_per_group(), s.taps()); }
+  // Of packed weights, or of the bias of each pixel of a row.
+  std::int64_t weight_floats() const {
+    return by_planes ? whole_lines(s.out * s.out_width())
+                     : s.groups * packed_room(s.out_per_group(), s.taps());
+  }
   std::int64_t line_floats() const { return from_lines ? Lines(s).buffer_floats() : 0; }
   // The rows of a band of one image, before the pool.
   std::int64_t band_floats() const { return whole_lines(band * s.out_width() * s.out); }
@@ -81,6 +89,37 @@ void rows_from_lines(const F32Kernels& kernels, const ForwardPlan& plan, const f
   }
 }
 
+// The same as [out, width]: with few channels, of an image that has one, most lanes would be empty.
+//   bias: [out, width], or null
+void planes_from_lines(const F32Kernels& kernels, const ForwardPlan& plan, const float* image,
+                       const float* weight, const float* bias, bool relu, std::int64_t first,
+                       std::int64_t rows, float* y, float* buffer) {
+  const Conv2dShape& s = plan.s;
+  const Lines lines(s);
+  const std::int64_t width = s.out_width();
+  GemmF32Args gemm = {.m = s.out,
+                      .n = width,
+                      .k = s.kernel_w,
+                      .a = weight,
+                      .a_row = s.taps(),
+                      .a_col = 1,
+                      .b = lines.read(image, first, rows, buffer),
+                      .b_row = 1,
+                      .init = bias,
+                      .init_row = width,
+                      .c = y,
+                      .c_row = width,
+                      .runs = s.kernel_h,
+                      .a_run = s.kernel_w,
+                      .b_run = lines.line_floats,
+                      .relu = relu};
+  for (std::int64_t row = 0; row < rows; ++row) {
+    kernels.gemm(gemm);
+    gemm.b += lines.line_floats;
+    gemm.c += s.out * width;
+  }
+}
+
 }  // namespace
 
 bool forward_takes_floats(const Conv2dShape& shape, ConvolutionTail tail) {
@@ -112,9 +151,12 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const f
   const ForwardPlan plan(shape, tail.halve);
   const Conv2dShape& s = plan.s;
   const std::int64_t n = s.out_per_group(), packed_group = packed_room(n, s.taps());
-  for (std::int64_t g = 0; g < s.groups; ++g) {
+  for (std::int64_t g = 0; g < s.groups && !plan.by_planes; ++g) {
     pack_transposed(weight + g * n * s.taps(), {n, kernels.panel_columns}, s.taps(),
                     scratch + g * packed_group);
+  }
+  for (std::int64_t i = 0; i < s.out && plan.by_planes && bias != nullptr; ++i) {
+    std::fill_n(scratch + i * s.out_width(), s.out_width(), bias[i]);
   }
   TapProduct product = TapProduct::forward(kernels, s, scratch);
   product.bias = bias;
@@ -133,7 +175,11 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const f
     float* buffer = buffers + worker * plan.buffer_floats(tail.halve);
     // Before the pool the band's rows of the images follow each other in the buffer.
     float* result = tail.halve ? buffer + plan.line_floats() : y + image * y_image + first * row;
-    if (plan.from_lines) {
+    if (plan.by_planes) {
+      planes_from_lines(kernels, plan, x + image * x_image, weight,
+                        bias == nullptr ? nullptr : scratch, tail.relu, first, rows, result,
+                        buffer);
+    } else if (plan.from_lines) {
       rows_from_lines(kernels, plan, x + image * x_image, scratch, bias, tail.relu, first, rows,
                       result, buffer);
     } else {
@@ -157,8 +203,9 @@ void conv2d_forward(const F32Kernels& kernels, const Conv2dShape& shape, const f
     const std::int64_t pooled_row = width / 2 * s.out;
     for (std::int64_t i = 0; i < images; ++i) {
       const std::int64_t to = ((image + i) * (height / 2) + first / 2) * pooled_row;
-      kernels.halve(rows / 2, width, s.out, result + i * plan.band_floats(), y + to,
-                    tail.cells == nullptr ? nullptr : tail.cells + to);
+      const auto halve = plan.by_planes ? kernels.halve_planes : kernels.halve;
+      halve(rows / 2, width, s.out, result + i * plan.band_floats(), y + to,
+            tail.cells == nullptr ? nullptr : tail.cells + to);
     }
   });
 }

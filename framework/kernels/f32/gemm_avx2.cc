@@ -139,10 +139,16 @@ struct Vector8 {
     store_ints(to, _mm256_permutevar8x32_epi32(places, order));
     return __builtin_popcount(static_cast<unsigned>(lanes));
   }
+  static Reg evens(Reg a, Reg b) { return in_order(_mm256_shuffle_ps(a, b, 0x88)); }
+  static Reg odds(Reg a, Reg b) { return in_order(_mm256_shuffle_ps(a, b, 0xdd)); }
   static void transpose(Reg (&r)[8]) { transpose_8x8(r); }
   static void transpose(Cells (&c)[8]) { transpose_8x8(c); }
 
  private:
+  // What shuffles of two halves each leave.
+  static Reg in_order(Reg r) {
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(r), 0xd8));
+  }
   static __m256i iota() { return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7); }
 };
 
@@ -171,6 +177,11 @@ void f32_batch_norm_backward_avx2(const BatchNormBackwardArgs& args) {
 void f32_halve_avx2(std::int64_t rows, std::int64_t width, std::int64_t channels, const float* x,
                     float* y, std::uint8_t* cells) {
   halve<Vector8>(rows, width, channels, x, y, cells);
+}
+
+void f32_halve_planes_avx2(std::int64_t rows, std::int64_t width, std::int64_t channels,
+                           const float* x, float* y, std::uint8_t* cells) {
+  halve_planes<Vector8>(rows, width, channels, x, y, cells);
 }
 
 void f32_halve_backward_avx2(std::int64_t width, std::int64_t channels, int cell, const float* dy,

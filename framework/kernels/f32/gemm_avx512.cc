@@ -53,6 +53,12 @@ struct Vector8 : EightLanes {
     store_ints(to, _mm256_maskz_compress_epi32(w, places));
     return __builtin_popcount(w);
   }
+  static Reg evens(Reg a, Reg b) {
+    return _mm256_permutex2var_ps(a, _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14), b);
+  }
+  static Reg odds(Reg a, Reg b) {
+    return _mm256_permutex2var_ps(a, _mm256_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15), b);
+  }
   static void transpose(Reg (&r)[8]) { transpose_8x8(r); }
   static void transpose(Cells (&c)[8]) { transpose_8x8(c); }
 };
@@ -131,6 +137,11 @@ void f32_batch_norm_backward_avx512(const BatchNormBackwardArgs& args) {
 void f32_halve_avx512(std::int64_t rows, std::int64_t width, std::int64_t channels, const float* x,
                       float* y, std::uint8_t* cells) {
   halve<Vector16>(rows, width, channels, x, y, cells);
+}
+
+void f32_halve_planes_avx512(std::int64_t rows, std::int64_t width, std::int64_t channels,
+                             const float* x, float* y, std::uint8_t* cells) {
+  halve_planes<Vector8>(rows, width, channels, x, y, cells);
 }
 
 void f32_halve_backward_avx512(std::int64_t width, std::int64_t channels, int cell, const float* dy,

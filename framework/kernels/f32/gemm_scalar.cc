@@ -39,6 +39,8 @@ struct Vector1 : OneLane {
     *to = place;
     return 1;
   }
+  static Reg evens(Reg a, Reg) { return a; }
+  static Reg odds(Reg, Reg b) { return b; }
   static void transpose(Reg (&)[1]) {}
   static void transpose(Cells (&)[1]) {}
 };
@@ -68,6 +70,11 @@ void f32_batch_norm_backward_scalar(const BatchNormBackwardArgs& args) {
 void f32_halve_scalar(std::int64_t rows, std::int64_t width, std::int64_t channels, const float* x,
                       float* y, std::uint8_t* cells) {
   halve<Vector1>(rows, width, channels, x, y, cells);
+}
+
+void f32_halve_planes_scalar(std::int64_t rows, std::int64_t width, std::int64_t channels,
+                             const float* x, float* y, std::uint8_t* cells) {
+  halve_planes<Vector1>(rows, width, channels, x, y, cells);
 }
 
 void f32_halve_backward_scalar(std::int64_t width, std::int64_t channels, int cell, const float* dy,
