@@ -30,9 +30,22 @@ inline __m512i transpose_dwords(__m512i codes) {
       _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), codes);
 }
 
-inline __m512i clamp_codes(__m512i codes, __m512i low, __m512i high) {
-  return _mm512_min_epu8(_mm512_max_epu8(codes, low), high);
-}
+// Limits of codes. Most layers', 0 and 255, are the limits of what saturates to bytes anyway.
+class CodeClamp {
+ public:
+  CodeClamp(std::int32_t low, std::int32_t high)
+      : none_(low == 0 && high == 255),
+        low_(_mm512_set1_epi8(static_cast<char>(low))),
+        high_(_mm512_set1_epi8(static_cast<char>(high))) {}
+
+  __m512i operator()(__m512i codes) const {
+    return none_ ? codes : _mm512_min_epu8(_mm512_max_epu8(codes, low_), high_);
+  }
+
+ private:
+  const bool none_;
+  const __m512i low_, high_;
+};
 
 // The left shift of eq. (9), after its clamp.
 inline __m512i shifted(__m512i acc, __m512i shift) {
@@ -51,12 +64,9 @@ class Epilogue64 {
  public:
   Epilogue64(const Epilogue& e, std::int64_t column)
       : all_shifts_zero_(e.all_shifts_zero),
-        // With kSmall twice the products, and the rounding is left to 16-bit arithmetic:
-        // (x + 2^31) >> 32 == ((2 x >> 32) + 1) >> 1.
-        zero_point_(_mm512_set1_epi16(
-            static_cast<std::int16_t>(kSmall ? 1 + 2 * e.zero_point : e.zero_point))),
-        low_(_mm512_set1_epi8(static_cast<char>(e.clamp_min))),
-        high_(_mm512_set1_epi8(static_cast<char>(e.clamp_max))) {
+        has_zero_point_(e.zero_point != 0),
+        zero_point_(_mm512_set1_epi16(static_cast<std::int16_t>(e.zero_point))),
+        clamp_(e.clamp_min, e.clamp_max) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       factor_[v] = load_16(e.multiplier + column + 16 * v);
@@ -68,20 +78,23 @@ class Epilogue64 {
 
   // Codes of four vectors, transposed.
   __m512i requantize(__m512i a, __m512i b, __m512i c, __m512i d) const {
-    __m512i first = _mm512_adds_epi16(words<0>(a, b), zero_point_);
-    __m512i second = _mm512_adds_epi16(words<2>(c, d), zero_point_);
-    if (kSmall) {
-      first = _mm512_srai_epi16(first, 1);
-      second = _mm512_srai_epi16(second, 1);
+    __m512i first = words<0>(a, b), second = words<2>(c, d);
+    if (has_zero_point_) {
+      first = _mm512_adds_epi16(first, zero_point_);
+      second = _mm512_adds_epi16(second, zero_point_);
     }
-    return clamp_codes(_mm512_packus_epi16(first, second), low_, high_);
+    return clamp_(_mm512_packus_epi16(first, second));
   }
 
  private:
-  // Saturated to 16 bits: what is cut off lies outside of all codes.
+  // Saturated to 16 bits: what is cut off lies outside of all codes. With kSmall the rounding is
+  // left to 16-bit arithmetic: (x + 2^31) >> 32 == ((2 x >> 32) + 1) >> 1, and (y + 1) >> 1 ==
+  // (2^14 y + 2^14) >> 15, which is one instruction.
   template <int kFirst>
   __m512i words(__m512i a, __m512i b) const {
-    return _mm512_packs_epi32(scaled(a, kFirst % kVectors), scaled(b, (kFirst + 1) % kVectors));
+    const __m512i both =
+        _mm512_packs_epi32(scaled(a, kFirst % kVectors), scaled(b, (kFirst + 1) % kVectors));
+    return kSmall ? _mm512_mulhrs_epi16(both, _mm512_set1_epi16(1 << 14)) : both;
   }
 
   // eq. (9) without zero point; with kSmall twice that, not rounded. The high half of a 64-bit
@@ -99,43 +112,42 @@ class Epilogue64 {
         _mm512_mask_movehdup_ps(_mm512_castsi512_ps(odds), 0x5555, _mm512_castsi512_ps(evens)));
   }
 
-  const bool all_shifts_zero_;
+  const bool all_shifts_zero_, has_zero_point_;
   __m512i factor_[kVectors], odd_[kVectors], shift_[kVectors];
-  const __m512i zero_point_, low_, high_;
+  const __m512i zero_point_;
+  const CodeClamp clamp_;
 };
 
 // eq. (12): a and b are interleaved to 16-bit pairs, so that offset + a Ma + b Mb is one
-// instruction.
+// instruction. The zero point comes with the offset: 2^shift times 255 is below 2^28.
 class ResidualAdd {
  public:
   explicit ResidualAdd(const Residual& add)
       : factors_(_mm512_set1_epi32(
             static_cast<std::int32_t>(static_cast<std::uint32_t>(add.params.multiplier_b) << 16 |
                                       static_cast<std::uint32_t>(add.params.multiplier_a)))),
-        offset_(_mm512_set1_epi32(add.params.offset + (1 << (add.params.shift - 1)))),
+        offset_(_mm512_set1_epi32(add.params.offset + (1 << (add.params.shift - 1)) +
+                                  (add.zero_point << add.params.shift))),
         shift_(_mm512_set1_epi32(add.params.shift)),
-        zero_point_(_mm512_set1_epi16(static_cast<std::int16_t>(add.zero_point))),
-        low_(_mm512_set1_epi8(static_cast<char>(add.clamp_min))),
-        high_(_mm512_set1_epi8(static_cast<char>(add.clamp_max))) {}
+        clamp_(add.clamp_min, add.clamp_max) {}
 
   __m512i operator()(__m512i a, __m512i b) const {
-    return clamp_codes(
-        _mm512_packus_epi16(words(_mm512_unpacklo_epi8(a, b)), words(_mm512_unpackhi_epi8(a, b))),
-        low_, high_);
+    return clamp_(
+        _mm512_packus_epi16(words(_mm512_unpacklo_epi8(a, b)), words(_mm512_unpackhi_epi8(a, b))));
   }
 
  private:
   __m512i words(__m512i pairs) const {
     const __m512i zero = _mm512_setzero_si512();
-    const __m512i both = _mm512_packs_epi32(sum(_mm512_unpacklo_epi8(pairs, zero)),
-                                            sum(_mm512_unpackhi_epi8(pairs, zero)));
-    return _mm512_adds_epi16(both, zero_point_);
+    return _mm512_packs_epi32(sum(_mm512_unpacklo_epi8(pairs, zero)),
+                              sum(_mm512_unpackhi_epi8(pairs, zero)));
   }
   __m512i sum(__m512i pairs) const {
     return _mm512_srav_epi32(_mm512_dpwssd_epi32(offset_, pairs, factors_), shift_);
   }
 
-  const __m512i factors_, offset_, shift_, zero_point_, low_, high_;
+  const __m512i factors_, offset_, shift_;
+  const CodeClamp clamp_;
 };
 
 // The first `columns` codes of the 16 kVectors at `from`; the rest of the register is 0 or unused.
