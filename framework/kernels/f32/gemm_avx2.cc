@@ -108,6 +108,7 @@ struct Vector8 {
   static Cells half(Cells c) { return _mm256_srli_epi32(c, 1); }
   static Wins both(Wins a, Wins b) { return _mm256_and_ps(a, b); }
   static Wins nonzero(Reg r) { return _mm256_cmp_ps(r, zero(), _CMP_NEQ_UQ); }
+  static constexpr int kSpreadSums = 6;
   struct Order {
     __m256i lanes;  // modulo 8
     __m256 of_a;

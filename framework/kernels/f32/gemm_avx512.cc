@@ -36,6 +36,7 @@ struct Vector8 : EightLanes {
   static Cells half(Cells c) { return _mm256_srli_epi32(c, 1); }
   static Wins both(Wins a, Wins b) { return static_cast<Wins>(a & b); }
   static Wins nonzero(Reg r) { return _mm256_cmp_ps_mask(r, zero(), _CMP_NEQ_UQ); }
+  static constexpr int kSpreadSums = 12;
   using Order = __m256i;
   static Order shift(int n) {
     return _mm256_add_epi32(cells(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -92,6 +93,7 @@ struct Vector16 : SixteenLanes {
   static Cells half(Cells c) { return _mm512_srli_epi32(c, 1); }
   static Wins both(Wins a, Wins b) { return static_cast<Wins>(a & b); }
   static Wins nonzero(Reg r) { return _mm512_cmp_ps_mask(r, zero(), _CMP_NEQ_UQ); }
+  static constexpr int kSpreadSums = 12;
   using Order = __m512i;
   static Order shift(int n) {
     return _mm512_add_epi32(

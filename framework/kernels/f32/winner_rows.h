@@ -15,6 +15,7 @@
 //   append(w, g, places, gradients, to)   writes g and places of the lanes in w, side by side;
 //                             returns how many. It may write a whole vector.
 //   transpose(r) transpose(c)       kWidth of them; in Narrow
+//   kSpreadSums               vectors of sums that leave registers for what shifts them
 //   Order shift(n), shifted(a, b, order)   lanes n and up of a, then the first n of b; n <= kWidth
 namespace octet::kernels {
 namespace {
@@ -196,11 +197,11 @@ void winner_sums_tile(const WinnerSumsArgs& args, std::int64_t channel, std::int
   }
 }
 
-// Calls run(R, row) for tiles of R rows, of nearly equal height, whose NV vectors each fit in
-// registers.
-template <int NV, class Run>
+// Calls run(R, row) for tiles of R rows, of nearly equal height, with at most kSums vectors of
+// sums, NV a row.
+template <int NV, int kSums, class Run>
 void in_tiles(std::int64_t rows, const Run& run) {
-  constexpr int kMaxRows = NV >= 12 ? 1 : NV == 1 ? 6 : 12 / NV;
+  constexpr int kMost = kSums / NV, kMaxRows = kMost < 1 ? 1 : kMost > 6 ? 6 : kMost;
   std::int64_t tiles = (rows + kMaxRows - 1) / kMaxRows;
   for (std::int64_t row = 0; row < rows; --tiles) {
     const std::int64_t height = (rows - row + tiles - 1) / tiles;
@@ -233,7 +234,7 @@ void in_tiles(std::int64_t rows, const Run& run) {
 
 template <class V, int NV>
 void winner_sums_columns(const WinnerSumsArgs& args) {
-  in_tiles<NV>(args.rows, [&]<int R>(std::integral_constant<int, R>, std::int64_t row) {
+  in_tiles<NV, 12>(args.rows, [&]<int R>(std::integral_constant<int, R>, std::int64_t row) {
     for (std::int64_t channel = 0; channel < args.channels; ++channel) {
       winner_sums_tile<V, NV, R>(args, channel, row);
     }
@@ -310,9 +311,10 @@ void winner_spread_columns(const WinnerSpreadArgs& args) {
   if constexpr (V::kWidth > 1) {
     if (args.step <= V::kWidth) {
       if (args.count > 0) {
-        in_tiles<NV>(args.rows, [&]<int R>(std::integral_constant<int, R>, std::int64_t row) {
-          winner_spread_tile<V, NV, R>(args, row);
-        });
+        in_tiles<NV, V::kSpreadSums>(args.rows,
+                                     [&]<int R>(std::integral_constant<int, R>, std::int64_t row) {
+                                       winner_spread_tile<V, NV, R>(args, row);
+                                     });
       }
       return;
     }

@@ -232,13 +232,43 @@ template <bool kSmall, bool kAdd, int kVectors>
   }
 }
 
-// Requantizes and stores the tile's first `columns` columns of kRows rows. The accumulators go
-// through memory: inlined, this takes registers away from the loop over k.
+// The same of a whole panel, from registers.
+template <bool kSmall, bool kAdd, int kRows, int Rows, int kVectors>
+[[gnu::always_inline]] inline void requantize_tile(std::uint8_t* c, const std::ptrdiff_t* c_rows,
+                                                   const __m512i (&acc)[Rows][kVectors],
+                                                   const Epilogue& e, std::int64_t column) {
+  const Epilogue64<kSmall, kVectors> epilogue(e, column);
+  const ResidualAdd add(e.residual);
+  const std::uint8_t* residual = e.residual.codes;
+  c += column;
+  if (kAdd) residual += column;
+#pragma GCC unroll 12
+  for (int r = 0; r < kRows; ++r) {
+    __m512i codes = epilogue.requantize(acc[r][0], acc[r][1], acc[r][2], acc[r][3]);
+    if (kAdd) codes = add(codes, transpose_dwords(_mm512_loadu_si512(residual + c_rows[r])));
+    _mm512_storeu_si512(c + c_rows[r], transpose_dwords(codes));
+  }
+}
+
+// Requantizes and stores the tile's first `columns` columns of kRows rows. The accumulators of what
+// is not the usual case go through memory: as much code again would only be larger.
 template <int kRows, int Rows, int kVectors>
 [[gnu::always_inline]] inline void store_rows(std::uint8_t* c, const std::ptrdiff_t* c_rows,
                                               const __m512i (&acc)[Rows][kVectors],
                                               const Epilogue& e, std::int64_t column,
                                               std::int64_t columns) {
+  const bool small = e.small_multipliers, add = e.residual.codes != nullptr;
+  if constexpr (kVectors == 4) {
+    if (columns == 64 && small) {
+      asm volatile("" ::: "memory");  // the constants are not read before the loop over k
+      if (add) {
+        requantize_tile<true, true, kRows>(c, c_rows, acc, e, column);
+      } else {
+        requantize_tile<true, false, kRows>(c, c_rows, acc, e, column);
+      }
+      return;
+    }
+  }
   constexpr int kTogether = 4 / kVectors;
   alignas(64) std::int32_t sums[(kRows + kTogether - 1) / kTogether * 64];
 #pragma GCC unroll 12
@@ -248,7 +278,6 @@ template <int kRows, int Rows, int kVectors>
       _mm512_store_si512(sums + 16 * (r * kVectors + v), acc[r < kRows ? r : kRows - 1][v]);
     }
   }
-  const bool small = e.small_multipliers, add = e.residual.codes != nullptr;
   const auto requantize =
       small ? add ? requantize_rows<true, true, kVectors> : requantize_rows<true, false, kVectors>
       : add ? requantize_rows<false, true, kVectors>
