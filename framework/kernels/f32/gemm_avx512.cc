@@ -46,8 +46,12 @@ struct Vector8 : EightLanes {
   static Cells if_odd(Cells c, int k) {
     return _mm256_maskz_mov_epi32(_mm256_test_epi32_mask(c, cells(1)), cells(k));
   }
-  static Cells load_ints(const std::int32_t* p) { return _mm256_loadu_epi32(p); }
-  static void store_ints(std::int32_t* p, Cells c) { _mm256_storeu_epi32(p, c); }
+  static Cells load_ints(const std::int32_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  static void store_ints(std::int32_t* p, Cells c) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), c);
+  }
   // Compressed in registers: to memory it is microcode on AMD's processors.
   static std::int64_t append(Wins w, Reg g, Cells places, float* gradients, std::int32_t* to) {
     store(gradients, _mm256_maskz_compress_ps(w, g));
@@ -104,8 +108,8 @@ struct Vector16 : SixteenLanes {
   static Cells if_odd(Cells c, int k) {
     return _mm512_maskz_mov_epi32(_mm512_test_epi32_mask(c, cells(1)), cells(k));
   }
-  static Cells load_ints(const std::int32_t* p) { return _mm512_loadu_epi32(p); }
-  static void store_ints(std::int32_t* p, Cells c) { _mm512_storeu_epi32(p, c); }
+  static Cells load_ints(const std::int32_t* p) { return _mm512_loadu_si512(p); }
+  static void store_ints(std::int32_t* p, Cells c) { _mm512_storeu_si512(p, c); }
   // Compressed in registers: to memory it is microcode on AMD's processors.
   static std::int64_t append(Wins w, Reg g, Cells places, float* gradients, std::int32_t* to) {
     store(gradients, _mm512_maskz_compress_ps(w, g));
