@@ -47,9 +47,9 @@ std::shared_ptr<const Dataset> load_split(const std::string& folder, std::span<c
 
 }  // namespace
 
-DatasetSplits load_cifar10(const std::string& root, Checksums checksums) {
+DatasetSplits load_cifar10(const std::string& root, Splits splits, Checksums checksums) {
   const std::string folder = root + "/cifar10", remedy = fetch_remedy("cifar10", root);
-  return {load_split(folder, kTrain, checksums, remedy),
+  return {splits == Splits::kAll ? load_split(folder, kTrain, checksums, remedy) : nullptr,
           load_split(folder, kTest, checksums, remedy), centered_normalization(3)};
 }
 

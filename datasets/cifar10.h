@@ -13,7 +13,8 @@ namespace octet {
 // 32 x 32 x 3. Reads <root>/cifar10/data_batch_{1..5}.bin and test_batch.bin.
 // Throws Error with file, byte and remedy when a file is missing or not right; pixels are the codes
 // of the integer model (data/normalize.h).
-DatasetSplits load_cifar10(const std::string& root, Checksums checksums = Checksums::kVerify);
+DatasetSplits load_cifar10(const std::string& root, Splits splits = Splits::kAll,
+                           Checksums checksums = Checksums::kVerify);
 
 // A dataset of .bin files: records of one label byte (0 ... 9) and three planes R, G, B of 32 x 32
 // pixels. Throws Error unless each file is a positive number of whole records with such labels.

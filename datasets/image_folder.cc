@@ -126,7 +126,7 @@ std::shared_ptr<const Dataset> load_split(const std::vector<LabelledFile>& files
 
 }  // namespace
 
-DatasetSplits load_image_folder(const std::string& root, const Shape& image_shape) {
+DatasetSplits load_image_folder(const std::string& root, const Shape& image_shape, Splits splits) {
   const bool convert = image_shape.rank() != 0;
   if (convert && !(image_shape.rank() == 3 && image_shape[0] > 0 && image_shape[0] <= 16384 &&
                    image_shape[1] > 0 && image_shape[1] <= 16384 &&
@@ -139,7 +139,7 @@ DatasetSplits load_image_folder(const std::string& root, const Shape& image_shap
   const std::vector<LabelledFile> train = list_split(folder / "train", class_names);
   const std::vector<LabelledFile> test = list_split(folder / "test", class_names);
   const Shape shape = convert ? image_shape : read_image(train[0].path, 0).shape;
-  return {load_split(train, class_names, shape, convert),
+  return {splits == Splits::kAll ? load_split(train, class_names, shape, convert) : nullptr,
           load_split(test, class_names, shape, convert),
           centered_normalization(static_cast<int>(shape[2]))};
 }

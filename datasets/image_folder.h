@@ -14,6 +14,7 @@ namespace octet {
 //   0: the first image decides, and all must have its size and channels.
 // All images are decoded into memory; pixels are the codes of the integer model.
 // Throws Error that names the file or folder at fault.
-DatasetSplits load_image_folder(const std::string& root, const Shape& image_shape = {});
+DatasetSplits load_image_folder(const std::string& root, const Shape& image_shape = {},
+                                Splits splits = Splits::kAll);
 
 }  // namespace octet

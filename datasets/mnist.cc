@@ -59,15 +59,17 @@ std::shared_ptr<const Dataset> load_split(const std::string& folder, const Split
 
 }  // namespace
 
-DatasetSplits load_mnist(const std::string& root, Checksums checksums) {
+DatasetSplits load_mnist(const std::string& root, Splits splits, Checksums checksums) {
   const std::string folder = root + "/mnist", remedy = fetch_remedy("mnist", root);
-  return {load_split(folder, kMnistTrain, kDigits, checksums, remedy),
+  return {splits == Splits::kAll ? load_split(folder, kMnistTrain, kDigits, checksums, remedy)
+                                 : nullptr,
           load_split(folder, kMnistTest, kDigits, checksums, remedy), unit_normalization(1)};
 }
 
-DatasetSplits load_fashion_mnist(const std::string& root, Checksums checksums) {
+DatasetSplits load_fashion_mnist(const std::string& root, Splits splits, Checksums checksums) {
   const std::string folder = root + "/fashion_mnist", remedy = fetch_remedy("fashion_mnist", root);
-  return {load_split(folder, kFashionTrain, kClothes, checksums, remedy),
+  return {splits == Splits::kAll ? load_split(folder, kFashionTrain, kClothes, checksums, remedy)
+                                 : nullptr,
           load_split(folder, kFashionTest, kClothes, checksums, remedy), unit_normalization(1)};
 }
 

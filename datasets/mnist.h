@@ -11,11 +11,13 @@ namespace octet {
 // 28 x 28 x 1. Reads <root>/mnist/{train,t10k}-{images-idx3,labels-idx1}-ubyte.
 // All functions here throw Error with file, byte and remedy when a file is missing or not right;
 // pixels are the codes of the integer model (data/normalize.h).
-DatasetSplits load_mnist(const std::string& root, Checksums checksums = Checksums::kVerify);
+DatasetSplits load_mnist(const std::string& root, Splits splits = Splits::kAll,
+                         Checksums checksums = Checksums::kVerify);
 
 // Fashion-MNIST (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747): the same format and sizes,
 // articles of clothing. Reads <root>/fashion_mnist/.
-DatasetSplits load_fashion_mnist(const std::string& root, Checksums checksums = Checksums::kVerify);
+DatasetSplits load_fashion_mnist(const std::string& root, Splits splits = Splits::kAll,
+                                 Checksums checksums = Checksums::kVerify);
 
 // The first 1,000 images of MNIST's test set, which lie in the repository: 800 to train and 200 to
 // test, for tests and for smoke runs without a network. Accuracy on it means nothing.

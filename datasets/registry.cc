@@ -15,13 +15,17 @@ struct Entry {
 };
 
 constexpr Entry kDatasets[] = {
-    {"mnist", [](const std::string& root, const DatasetOptions&) { return load_mnist(root); }},
+    {"mnist", [](const std::string& root,
+                 const DatasetOptions& options) { return load_mnist(root, options.splits); }},
     {"fashion_mnist",
-     [](const std::string& root, const DatasetOptions&) { return load_fashion_mnist(root); }},
-    {"cifar10", [](const std::string& root, const DatasetOptions&) { return load_cifar10(root); }},
+     [](const std::string& root, const DatasetOptions& options) {
+       return load_fashion_mnist(root, options.splits);
+     }},
+    {"cifar10", [](const std::string& root,
+                   const DatasetOptions& options) { return load_cifar10(root, options.splits); }},
     {"image_folder",
      [](const std::string& root, const DatasetOptions& options) {
-       return load_image_folder(root, options.image_shape);
+       return load_image_folder(root, options.image_shape, options.splits);
      }},
     {"mnist_sample", [](const std::string&, const DatasetOptions&) { return load_mnist_sample(); }},
 };

@@ -42,11 +42,11 @@ void export_float_onnx(const RunFiles& files, const DatasetSplits& data,
   }
   const auto model = load_float_model(files, data);
   const std::vector<std::byte> bytes =
-      export_onnx(*model, data.train->image_shape(),
+      export_onnx(*model, data.test->image_shape(),
                   OnnxInfo{.producer_version = kVersion,
                            .dataset = files.config->data.name,
                            .model = files.config->model.name,
-                           .class_names = data.train->class_names()});
+                           .class_names = data.test->class_names()});
   atomic_write(request.file, bytes);
   std::cout << "wrote " << request.file << ": " << bytes.size() << " bytes, opset " << kOnnxOpset
             << ", float32\ninput \"image\" [N, C, H, W], normalized as in training\n";

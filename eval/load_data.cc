@@ -50,12 +50,13 @@ fs::path data_root(const std::string& root) {
   return path.is_absolute() || fs::exists(path) ? path : octet_home() / path;
 }
 
-DatasetSplits load_or_fetch(const DataConfig& data) {
+DatasetSplits load_or_fetch(const DataConfig& data, Splits wanted) {
   const fs::path folder = data_root(data.root);
   if (can_be_fetched(data.name) && !fs::exists(folder / data.name)) fetch(data.name, folder);
-  DatasetSplits splits = load_dataset(data.name, folder, {.image_shape = data.image_shape});
+  DatasetSplits splits =
+      load_dataset(data.name, folder, {.image_shape = data.image_shape, .splits = wanted});
   splits.normalization =
-      chosen_normalization(data, splits.train->image_shape()[2], splits.normalization);
+      chosen_normalization(data, splits.test->image_shape()[2], splits.normalization);
   return splits;
 }
 

@@ -21,7 +21,7 @@ std::filesystem::path data_root(const std::string& root);
 // first by datasets/fetch.sh, whose output goes to stderr. A file that is there but damaged is an
 // Error with the remedy, and stays. Its normalization is that of data.mean and data.std where they
 // are given. Throws UsageError that names the key if these do not fit the dataset's channels.
-DatasetSplits load_or_fetch(const DataConfig& data);
+DatasetSplits load_or_fetch(const DataConfig& data, Splits splits = Splits::kAll);
 
 // data.mean and data.std for images of so many channels, or `otherwise` where neither is given.
 Normalization chosen_normalization(const DataConfig& data, std::int64_t channels,

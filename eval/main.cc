@@ -40,7 +40,7 @@ DatasetSplits test_data(const Arguments& a, const RunFiles& files,
     if (request.name == "image_folder") request.image_shape = graph->value(graph->input).shape;
   }
   if (!a.data.empty()) request.root = a.data;
-  DatasetSplits splits = load_or_fetch(request);
+  DatasetSplits splits = load_or_fetch(request, Splits::kTest);
   OCTET_CHECK(
       !graph || graph->class_names.empty() || graph->class_names == splits.test->class_names(),
       "the classes of ", request.name, " in ", request.root, " are not those of the model ",

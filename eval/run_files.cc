@@ -79,7 +79,7 @@ std::unique_ptr<Module> load_float_model(const RunFiles& files, const DatasetSpl
         file, " does not exist: the run has not finished its float phase; continue it with ",
         "./octet train --resume ", files.run->string()));
   }
-  std::unique_ptr<Module> model = build_model(*files.config, *data.train);
+  std::unique_ptr<Module> model = build_model(*files.config, *data.test);
   copy_weights(load_weights(file), state_tensors(*model), file);
   model->eval();
   return model;
@@ -91,8 +91,8 @@ std::unique_ptr<Module> load_prepared_model(const RunFiles& files, const Dataset
     throw UsageError(
         message(*files.run, " has no quantized model: train with quantize.method: ptq or qat"));
   }
-  std::unique_ptr<Module> model = build_model(*files.config, *data.train);
-  prepare_model(*model, *files.config, *data.train);
+  std::unique_ptr<Module> model = build_model(*files.config, *data.test);
+  prepare_model(*model, *files.config, *data.test);
   copy_weights(loaded->checkpoint.groups.at("model"), state_tensors(*model), loaded->path);
   model->eval();
   return model;

@@ -54,7 +54,7 @@ DatasetSplits load(const RunFiles& files, const ir::Graph& graph, const std::str
   if (files.config) data = files.config->data;
   if (name != "-") data.name = name;
   if (root != "-") data.root = root;
-  return load_or_fetch(data);
+  return load_or_fetch(data, Splits::kTest);
 }
 
 // What the float model sees of the test images, and what it makes of them.

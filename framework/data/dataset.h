@@ -36,9 +36,12 @@ struct Normalization {
   std::vector<float> std;
 };
 
+// Which parts of a dataset are read into memory.
+enum class Splits { kAll, kTest };
+
 // What the registry knows of a dataset.
 struct DatasetSplits {
-  std::shared_ptr<const Dataset> train;
+  std::shared_ptr<const Dataset> train;  // null where only the test set was asked for
   std::shared_ptr<const Dataset> test;
   Normalization normalization;
 };

@@ -84,13 +84,22 @@ TEST_CASE("cifar10: a label of 10 or more is an error that names its byte") {
   }
 }
 
+TEST_CASE("cifar10: of the test set alone no other file is read") {
+  const testing::TempFolder folder;
+  folder.write("cifar10/test_batch.bin", three_records().bytes);
+  const DatasetSplits splits = load_cifar10(folder.path(), Splits::kTest, Checksums::kSkip);
+  CHECK(splits.train == nullptr);
+  CHECK(splits.test->size() == 3);
+  CHECK_THROWS_AS(load_cifar10(folder.path(), Splits::kAll, Checksums::kSkip), Error);
+}
+
 TEST_CASE("cifar10: reads its folder, and only the published files unless told otherwise") {
   const testing::TempFolder folder;
   for (const char* name : {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4",
                            "data_batch_5", "test_batch"}) {
     folder.write(std::string("cifar10/") + name + ".bin", three_records().bytes);
   }
-  const DatasetSplits splits = load_cifar10(folder.path(), Checksums::kSkip);
+  const DatasetSplits splits = load_cifar10(folder.path(), Splits::kAll, Checksums::kSkip);
   CHECK(splits.train->size() == 15);
   CHECK(splits.test->size() == 3);
   CHECK(is_identity(input_table(splits.normalization)));

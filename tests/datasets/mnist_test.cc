@@ -33,10 +33,10 @@ void write_as_dataset(const TempFolder& folder, const std::string& name) {
   }
 }
 
-std::string error_of(DatasetSplits (*load)(const std::string&, Checksums), const std::string& root,
-                     Checksums checksums) {
+std::string error_of(DatasetSplits (*load)(const std::string&, Splits, Checksums),
+                     const std::string& root, Checksums checksums) {
   try {
-    load(root, checksums);
+    load(root, Splits::kAll, checksums);
   } catch (const Error& e) {
     return e.what();
   }
@@ -47,15 +47,16 @@ TEST_CASE("mnist: reads the four files of a folder, with the normalization that 
   const TempFolder folder;
   write_as_dataset(folder, "mnist");
   write_as_dataset(folder, "fashion_mnist");
-  const DatasetSplits mnist = load_mnist(folder.path(), Checksums::kSkip);
+  const DatasetSplits mnist = load_mnist(folder.path(), Splits::kAll, Checksums::kSkip);
   CHECK(mnist.train->size() == 1000);
   CHECK(mnist.test->image_shape() == Shape{28, 28, 1});
   CHECK(mnist.test->class_names()[3] == "3");
   CHECK(is_identity(input_table(mnist.normalization)));
   CHECK(input_qparams(mnist.normalization) == QParams{1.0f / 255.0f, 0});
-  const DatasetSplits fashion = load_fashion_mnist(folder.path(), Checksums::kSkip);
+  const DatasetSplits fashion = load_fashion_mnist(folder.path(), Splits::kAll, Checksums::kSkip);
   CHECK(fashion.train->sha256() == mnist.train->sha256());
   CHECK(fashion.train->class_names()[9] == "Ankle boot");
+  CHECK(load_mnist(folder.path(), Splits::kTest, Checksums::kSkip).train == nullptr);
 }
 
 TEST_CASE("mnist: files that are whole but not the published ones are refused") {

@@ -130,6 +130,7 @@ void winner_lists(const WinnerListsArgs& of) {
     }
   });
 }
+
 template <class V, int kChains>
 void winner_bias_channels(const WinnerBiasArgs& args, std::int64_t c, std::int64_t n) {
   const WinnerRow row = args.row;  // nothing that is stored may change it
