@@ -8,6 +8,7 @@
 namespace octet {
 namespace {
 
+using Kind = LayerSpec::Kind;
 using Type = pb::TensorProto;
 
 // Stands for the batch in the sizes that a Shape node gives; Reshape copies it.
@@ -278,7 +279,6 @@ std::string Importer::unique(std::string name) {
 }
 
 LayerSpec* Importer::source_of(const Value& v) {
-  using Kind = LayerSpec::Kind;
   int layer = v.layer;
   bool sole = v.is_sole;
   while (layer != kModelInput && sole) {

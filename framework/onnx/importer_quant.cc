@@ -8,6 +8,7 @@
 namespace octet {
 namespace {
 
+using Kind = LayerSpec::Kind;
 using Type = pb::TensorProto;
 
 bool same(const Grid& a, const Grid& b) {
@@ -134,7 +135,6 @@ void Importer::clip_codes(const OnnxNode& node) {
 // model's input is quantized as its dataset is. Codes that begin with 0 cannot express a negative
 // number: that is a ReLU, and quantizers leave the node itself out.
 bool Importer::set_activation(const Value& v, QParams q) {
-  using Kind = LayerSpec::Kind;
   int layer = v.layer;
   while (layer != kModelInput) {
     LayerSpec& s = layers_[static_cast<std::size_t>(layer)];
