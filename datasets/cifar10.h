@@ -10,7 +10,8 @@
 namespace octet {
 
 // CIFAR-10 (Krizhevsky 2009), binary version: 50,000 training and 10,000 test images of 10 classes,
-// 32 x 32 x 3. Reads <root>/cifar10/data_batch_{1..5}.bin and test_batch.bin.
+// 32 x 32 x 3. Reads <root>/cifar10/test_batch.bin, and data_batch_{1..5}.bin unless only the test
+// set is asked for.
 // Throws Error with file, byte and remedy when a file is missing or not right; pixels are the codes
 // of the integer model (data/normalize.h).
 DatasetSplits load_cifar10(const std::string& root, Splits splits = Splits::kAll,

@@ -11,7 +11,7 @@ namespace octet {
 // What only some datasets need.
 struct DatasetOptions {
   Shape image_shape = {};  // image_folder: [H, W, C] to convert every image to; rank 0: as they are
-  Splits splits = Splits::kAll;
+  Splits splits = Splits::kAll;  // that are read
 
   bool operator==(const DatasetOptions&) const = default;
 };

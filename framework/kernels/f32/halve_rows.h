@@ -67,7 +67,7 @@ void halve(std::int64_t rows, std::int64_t width, std::int64_t channels, const f
   }
 }
 
-// Windows of one channel in the lanes, kWidth of them from pixel 2 * `window` on.
+// Windows of one channel in the lanes, kWidth of them or what `pixels` pixels of two rows make.
 template <class V>
 Largest<V> halve_plane(const float* upper, const float* lower, std::int64_t pixels) {
   typename V::Reg left[2], right[2];
