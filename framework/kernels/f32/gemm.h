@@ -94,10 +94,8 @@ using ReluBackwardFunction = void (*)(std::int64_t rows, std::int64_t columns,
 //   x: [2 * rows, width, channels]      y, cells: [rows, width / 2, channels]
 using HalveFunction = void (*)(std::int64_t rows, std::int64_t width, std::int64_t channels,
                                const float* x, float* y, std::uint8_t* cells);
-// The same from planes, for at most kMostPlanes channels, more than 0.
-//   x: [2 * rows, channels, width]      y, cells: [rows, width / 2, channels]
+// halve_planes is the same from planes, x: [2 * rows, channels, width], of few channels.
 constexpr std::int64_t kMostPlanes = 8;
-using HalvePlanesFunction = HalveFunction;
 
 // The gradient of one row of x: dy where `cells` names a cell in it, else 0; with y not null also 0
 // where y is not positive, the gradient of a ReLU before the pool.

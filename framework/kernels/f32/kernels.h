@@ -20,7 +20,7 @@ struct F32Kernels {
   BatchNormForwardFunction batch_norm_forward;
   BatchNormBackwardFunction batch_norm_backward;
   HalveFunction halve;
-  HalvePlanesFunction halve_planes;
+  HalveFunction halve_planes;
   HalveBackwardFunction halve_backward;
   WinnerPlacesFunction winner_places;
   WinnerListsFunction winner_lists;
