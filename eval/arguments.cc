@@ -52,7 +52,10 @@ cxxopts::Options make_options() {
   add("threads", "number of threads (default: all processors)", cxxopts::value<int>(), "N");
   add("batch", "images per call of the model; latency is measured one by one",
       cxxopts::value<std::int64_t>()->default_value("64"), "N");
-  add("images", "only the first N test images", cxxopts::value<std::int64_t>(), "N");
+  add("images",
+      "only N test images: the first; of image_folder, number i * size / N for each i, so that all "
+      "classes are there",
+      cxxopts::value<std::int64_t>(), "N");
   add("data",
       "the folder that holds datasets; of image_folder, train/ and test/ (default: the run's "
       "data.root, or data)",

@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
+#include "data/in_memory.h"
 #include "data/normalize.h"
 #include "octet_version.h"
 
@@ -58,6 +61,17 @@ DatasetSplits load_or_fetch(const DataConfig& data, Splits wanted) {
   splits.normalization =
       chosen_normalization(data, splits.test->image_shape()[2], splits.normalization);
   return splits;
+}
+
+std::shared_ptr<const Dataset> some_images(std::shared_ptr<const Dataset> images,
+                                           const std::string& dataset, std::int64_t count) {
+  const std::int64_t size = images->size();
+  if (count >= size) return images;
+  std::vector<std::int64_t> chosen(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) {
+    chosen[static_cast<std::size_t>(i)] = dataset == "image_folder" ? i * size / count : i;
+  }
+  return std::make_shared<Subset>(std::move(images), std::move(chosen));
 }
 
 Normalization chosen_normalization(const DataConfig& data, std::int64_t channels,

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "datasets/registry.h"
@@ -22,6 +24,13 @@ std::filesystem::path data_root(const std::string& root);
 // Error with the remedy, and stays. Its normalization is that of data.mean and data.std where they
 // are given. Throws UsageError that names the key if these do not fit the dataset's channels.
 DatasetSplits load_or_fetch(const DataConfig& data, Splits splits = Splits::kAll);
+
+// `count` images of a test set, as `eval --images` takes them; all of them if there are no more. An
+// image_folder lies in memory class by class, so its images are taken evenly: number
+// floor(i * size / count) for each i. Of every other dataset they are the first `count`, which the
+// published hashes are of.
+std::shared_ptr<const Dataset> some_images(std::shared_ptr<const Dataset> images,
+                                           const std::string& dataset, std::int64_t count);
 
 // data.mean and data.std for images of so many channels, or `otherwise` where neither is given.
 Normalization chosen_normalization(const DataConfig& data, std::int64_t channels,

@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "bench/peak.h"
-#include "data/in_memory.h"
 #include "eval/arguments.h"
 #include "eval/classify_images.h"
 #include "eval/compare_models.h"
@@ -28,7 +27,7 @@ constexpr int kMissedFigure = 3;
 constexpr char kExitCodes[] =
     "\nExit codes: 0 done; 1 an error; 2 wrong usage; 3 a required figure was missed.\n";
 
-// The dataset's test set, or its first images, in the place of the splits' test set.
+// The dataset's test set, or --images of it, in the place of the splits' test set.
 DatasetSplits test_data(const Arguments& a, const RunFiles& files,
                         const std::optional<ir::Graph>& graph) {
   DataConfig request;
@@ -46,9 +45,10 @@ DatasetSplits test_data(const Arguments& a, const RunFiles& files,
       "the classes of ", request.name, " in ", request.root, " are not those of the model ",
       files.path, ": top-1 would mean nothing");
   if (a.images > 0 && a.images < splits.test->size()) {
-    std::vector<std::int64_t> first(static_cast<std::size_t>(a.images));
-    for (std::size_t i = 0; i < first.size(); ++i) first[i] = static_cast<std::int64_t>(i);
-    splits.test = std::make_shared<Subset>(splits.test, std::move(first));
+    std::cerr << "octet: " << a.images << " of the " << splits.test->size() << " test images, "
+              << (request.name == "image_folder" ? "spread evenly over the folder" : "the first")
+              << "\n";
+    splits.test = some_images(splits.test, request.name, a.images);
   }
   return splits;
 }

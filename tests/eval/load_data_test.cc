@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
+#include "data/in_memory.h"
 
 namespace octet {
 namespace {
@@ -51,6 +54,37 @@ TEST_CASE("load_data: a normalization that does not fit is an error that names t
   CHECK(with({0.5}, {}) ==
         "data.std is missing: data.mean is given, and a normalization needs both");
   CHECK(with({}, {1}).rfind("data.mean is missing", 0) == 0);
+}
+
+// Image i of `size` has the pixel i; the labels ascend, as those of a folder do.
+std::shared_ptr<const Dataset> class_by_class(int size) {
+  std::vector<std::uint8_t> pixels;
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < size; ++i) {
+    pixels.push_back(static_cast<std::uint8_t>(i));
+    labels.push_back(2 * i < size ? 0 : 1);
+  }
+  return std::make_shared<InMemoryDataset>(Shape{1, 1, 1}, pixels, labels,
+                                           std::vector<std::string>{"cat", "dog"});
+}
+
+TEST_CASE("load_data: of an image_folder some images are spread evenly, of others the first") {
+  const auto chosen = [](const std::string& dataset, int size, std::int64_t count) {
+    const auto some = some_images(class_by_class(size), dataset, count);
+    std::vector<int> numbers;
+    for (std::int64_t i = 0; i < some->size(); ++i) numbers.push_back(some->get(i).pixels[0]);
+    return numbers;
+  };
+  CHECK(chosen("image_folder", 10, 4) == std::vector<int>{0, 2, 5, 7});  // floor(i * 10 / 4)
+  CHECK(chosen("image_folder", 10, 2) == std::vector<int>{0, 5});        // one of each class
+  CHECK(chosen("image_folder", 3, 2) == std::vector<int>{0, 1});
+  for (const char* dataset : {"mnist", "fashion_mnist", "cifar10", "mnist_sample"}) {
+    CHECK(chosen(dataset, 10, 4) == std::vector<int>{0, 1, 2, 3});
+  }
+  for (const char* dataset : {"mnist", "image_folder"}) {
+    CHECK(chosen(dataset, 3, 3) == std::vector<int>{0, 1, 2});
+    CHECK(chosen(dataset, 3, 100) == std::vector<int>{0, 1, 2});
+  }
 }
 
 }  // namespace

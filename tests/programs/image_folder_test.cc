@@ -41,6 +41,12 @@ TEST_CASE("image_folder: calibrated, converted, verified, and the model file alo
   CHECK(verified.out.rfind("8 images, ", 0) == 0);
   CHECK(verified.out.find(": 0 differ") != std::string::npos);
 
+  // Half of the images: two of each class, although the classes lie one behind the other.
+  const Outcome some = work.run("eval_ run --int8 --images 4 --threads 1 --json");
+  CHECK(some.exit_code == 0);
+  CHECK(some.out.find("\"images\": 4") != std::string::npos);
+  CHECK(some.err.find("4 of the 8 test images, spread evenly") != std::string::npos);
+
   const Outcome int8 = work.run("eval_ run --int8 --threads 1");
   REQUIRE(int8.exit_code == 0);
   const Outcome file_alone = work.run(
