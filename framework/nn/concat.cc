@@ -13,6 +13,10 @@ ir::QAdd requantize(QParams x, QParams y, QRange range) {
 }
 std::string requantized(std::size_t i) { return message("requantize", i); }
 
+// Whether codes of the parameters x are those of the output. With fewer than 8 bits an operand of
+// another bit width may have the output's parameters and codes beyond its last one.
+bool same_codes(QParams x, QParams y, QRange range) { return x == y && range == kActivationRange; }
+
 }  // namespace
 
 void Concat::prepare(const QConfig& qconfig) {
@@ -31,7 +35,7 @@ Tensor Concat::forward_codes(Inputs x) const {
   std::vector<Tensor> parts;
   for (std::size_t i = 0; i < x.size(); ++i) {
     Tensor codes = x[i];
-    if (*x[i].qparams() != output) {
+    if (!same_codes(*x[i].qparams(), output, range)) {
       codes = add_codes(x[i], Tensor(), requantize(*x[i].qparams(), output, range), output);
       trace_inner(*this, requantized(i), codes);
     }
@@ -47,7 +51,7 @@ ir::ValueId Concat::lower(Lowering& lowering) const {
   const QRange range = activation_fake_quant_->range();
   for (std::size_t i = 0; i < lowering.inputs.size(); ++i) {
     const ir::Value x = lowering.graph.value(lowering.inputs[i]);
-    if (x.qparams == output) continue;
+    if (same_codes(x.qparams, output, range)) continue;
     lowering.inputs[i] = lowering.emit_inner(requantized(i), requantize(x.qparams, output, range),
                                              {lowering.inputs[i]}, x.shape, output);
   }

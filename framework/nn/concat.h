@@ -5,7 +5,8 @@
 namespace octet {
 
 // Joins tensors along the channels. The integer form copies codes where an input has the output's
-// parameters, and requantizes it with a QAdd of one operand where not.
+// parameters, and requantizes it with a QAdd of one operand where not, or where codes have fewer
+// than 8 bits: an input of more bits may then have codes beyond the output's.
 class Concat final : public Leaf {
  public:
   struct Options {};

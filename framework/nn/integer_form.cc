@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+
+#include "ir/weight_sums.h"
 
 namespace octet {
 namespace {
@@ -47,14 +50,33 @@ Channel make_channel(const float* w, std::int64_t count, float scale, float fact
   return channel;
 }
 
-// The common scale of logits: as fine as the coarsest channel that has weights, times 64.
-QParams logits_qparams(const std::vector<Channel>& channels, float input_scale) {
+// Largest magnitude that the accumulator of a channel can end with: code 255 at the weights of one
+// sign and code 0 at those of the other.
+std::int64_t largest_accumulator(std::span<const std::int8_t> weights, std::int64_t bias,
+                                 std::int64_t zero_point) {
+  const auto [sum, magnitude] = ir::weight_sums(weights);
+  const std::int64_t positive = (magnitude + sum) / 2, negative = (magnitude - sum) / 2;
+  const std::int64_t folded = bias - zero_point * sum;
+  return std::max(std::abs(folded + 255 * positive), std::abs(folded - 255 * negative));
+}
+
+// eq. (10a): the common scale of logits. As fine as the coarsest channel that has weights, times
+// 64, unless some input could then give a logit beyond int32: just so coarse that none can.
+QParams logits_qparams(const std::vector<Channel>& channels, const IntegerForm& form) {
+  constexpr double kLargestLogit = 0x1p31 - 0x1p8;  // less than INT32_MAX by what (8) rounds
+  const double input_scale = form.input.scale;
+  const std::size_t count = form.weight.size() / channels.size();
   float largest = 0.0f;
-  for (const Channel& c : channels) {
-    if (!c.zero) largest = std::max(largest, c.weight_scale);
+  double least = 0.0;  // scale that keeps all channels in int32
+  for (std::size_t c = 0; c < channels.size(); ++c) {
+    if (!channels[c].zero) largest = std::max(largest, channels[c].weight_scale);
+    const auto weights = std::span(form.weight).subspan(c * count, count);
+    const std::int64_t acc = largest_accumulator(weights, channels[c].bias, form.input.zero_point);
+    const double reach = input_scale * double{channels[c].weight_scale} * static_cast<double>(acc);
+    least = std::max(least, reach / kLargestLogit);
   }
   if (largest == 0.0f) largest = 1.0f;
-  return {static_cast<float>(double{input_scale} * double{largest} / 64.0), 0};
+  return {static_cast<float>(std::max(input_scale * double{largest} / 64.0, least)), 0};
 }
 
 }  // namespace
@@ -82,7 +104,7 @@ IntegerForm make_integer_form(const RealForm& real, const FakeQuantize& weight_f
     form.bias.push_back(made.back().bias);
   }
 
-  form.output = output ? *output : logits_qparams(made, input.scale);
+  form.output = output ? *output : logits_qparams(made, form);
   for (const float scale : form.weight_scale) {
     form.requant.push_back(make_requant(requant_ratio(input.scale, scale, form.output.scale)));
   }

@@ -35,8 +35,8 @@ struct RealForm {
 // the bias would not fit, S_w[c] is raised and the channel re-coded, eq. (6). A channel without
 // weights takes S_w[c] = |b| / (S_x 2^20), and 1 if it has no bias either.
 // `output`: parameters of the output; nothing for logits, whose scale is max_c(S_x S_w[c]) / 64
-// over the channels that have weights. Throws Error if the quantizer was never calibrated or a
-// ratio of scales is out of range.
+// over the channels that have weights, or as much more as keeps them in int32, eq. (10a). Throws
+// Error if the quantizer was never calibrated or a ratio of scales is out of range.
 IntegerForm make_integer_form(const RealForm& real, const FakeQuantize& weight_fake_quant,
                               QParams input, std::optional<QParams> output, QRange clamp);
 

@@ -1,13 +1,16 @@
 #include "nn/pool.h"
 
 #include "base/parallel.h"
+#include "nn/integer_add.h"
+#include "nn/trace.h"
 
 namespace octet {
 namespace {
 
-// eq. (13) on codes, with plain loops over int32: sum (q - Z_x) over each window, requantized.
+// eq. (13) on codes, with plain loops over int32: sum (q - Z_x) over each window, requantized to 8
+// bits.
 //   x: [N, H, W, C] codes      returns [N, OH, OW, C] codes
-Tensor avg_pool2d_codes(const Tensor& x, const ir::AvgPool2d& op, QParams output, QRange range) {
+Tensor avg_pool2d_codes(const Tensor& x, const ir::AvgPool2d& op, QParams output) {
   const std::int64_t h = x.dim(1), w = x.dim(2), channels = x.dim(3);
   const std::int64_t oh = (h + 2 * op.padding - op.kernel_h) / op.stride + 1;
   const std::int64_t ow = (w + 2 * op.padding - op.kernel_w) / op.stride + 1;
@@ -30,7 +33,8 @@ Tensor avg_pool2d_codes(const Tensor& x, const ir::AvgPool2d& op, QParams output
         }
       }
       result[i * channels + c] = static_cast<float>(
-          requantize_one(acc, op.requant, output.zero_point, range.quant_min, range.quant_max));
+          requantize_one(acc, op.requant, output.zero_point, kActivationRange.quant_min,
+                         kActivationRange.quant_max));
     }
   });
   y.set_qparams(output);
@@ -57,6 +61,32 @@ ir::AvgPool2d global_op(std::int64_t h, std::int64_t w, QParams x, QParams y) {
           .requant = average_requant(x, y, h * w)};
 }
 
+// ir::AvgPool2d gives codes of 8 bits. With fewer, codes beyond the last one are cut off by a QAdd
+// of one operand behind it, which at ratio 1 is nothing but its clamp.
+constexpr char kWide[] =
+    "wide";  // the suffix of the pool's node where the QAdd has the leaf's name
+
+bool needs_clamp(QRange range) { return range != kActivationRange; }
+
+ir::QAdd clamp_op(QParams y, QRange range) { return make_integer_add(y, {0.0f, 0}, y, range); }
+
+Tensor average_codes(const Leaf& leaf, const Tensor& x, const ir::AvgPool2d& op,
+                     const FakeQuantize& output) {
+  const QParams qparams = output.qparams();
+  const Tensor y = avg_pool2d_codes(x, op, qparams);
+  if (!needs_clamp(output.range())) return y;
+  trace_inner(leaf, kWide, y);
+  return add_codes(y, Tensor(), clamp_op(qparams, output.range()), qparams);
+}
+
+ir::ValueId lower_average(Lowering& lowering, const ir::AvgPool2d& op, const FakeQuantize& output) {
+  if (!needs_clamp(output.range())) return lowering.emit(op);
+  const QParams qparams = output.qparams();
+  lowering.inputs[0] =
+      lowering.emit_inner(kWide, op, {lowering.inputs[0]}, lowering.output_shape(), qparams);
+  return lowering.emit(clamp_op(qparams, output.range()));
+}
+
 }  // namespace
 
 Tensor MaxPool2d::forward(Inputs x) { return max_pool2d(x[0], o_); }
@@ -78,12 +108,13 @@ Tensor AvgPool2d::forward(Inputs x) {
 
 Tensor AvgPool2d::forward_codes(Inputs x) const {
   const QParams y = activation_fake_quant_->qparams();
-  return avg_pool2d_codes(x[0], window_op(o_, *x[0].qparams(), y), y,
-                          activation_fake_quant_->range());
+  return average_codes(*this, x[0], window_op(o_, *x[0].qparams(), y), *activation_fake_quant_);
 }
 
 ir::ValueId AvgPool2d::lower(Lowering& lowering) const {
-  return lowering.emit(window_op(o_, lowering.input_qparams(), activation_fake_quant_->qparams()));
+  const QParams y = activation_fake_quant_->qparams();
+  return lower_average(lowering, window_op(o_, lowering.input_qparams(), y),
+                       *activation_fake_quant_);
 }
 
 void GlobalAvgPool::prepare(const QConfig& qconfig) {
@@ -99,14 +130,15 @@ Tensor GlobalAvgPool::forward(Inputs x) {
 Tensor GlobalAvgPool::forward_codes(Inputs x) const {
   const QParams y = activation_fake_quant_->qparams();
   OCTET_CHECK(x[0].rank() == 4, "expects an image [N, H, W, C], got shape ", x[0].shape());
-  return avg_pool2d_codes(x[0], global_op(x[0].dim(1), x[0].dim(2), *x[0].qparams(), y), y,
-                          activation_fake_quant_->range());
+  return average_codes(*this, x[0], global_op(x[0].dim(1), x[0].dim(2), *x[0].qparams(), y),
+                       *activation_fake_quant_);
 }
 
 ir::ValueId GlobalAvgPool::lower(Lowering& lowering) const {
   const Shape& x = lowering.graph.value(lowering.inputs[0]).shape;
-  return lowering.emit(
-      global_op(x[0], x[1], lowering.input_qparams(), activation_fake_quant_->qparams()));
+  const QParams y = activation_fake_quant_->qparams();
+  return lower_average(lowering, global_op(x[0], x[1], lowering.input_qparams(), y),
+                       *activation_fake_quant_);
 }
 
 }  // namespace octet

@@ -53,7 +53,6 @@ class Comparison {
       }
       report_.max_lsb = std::max(report_.max_lsb, difference);
     }
-    report_.elements += count;
   }
 
  private:
@@ -75,7 +74,10 @@ VerifyReport verify(Module& model, const ir::Graph& graph, std::span<const std::
   const std::int64_t batch_size = std::min(options.batch_size, images);
   Executor executor(packed,
                     {.max_batch = batch_size, .threads = options.threads, .keep_values = true});
+  // An executor that keeps its values computes node by node; this one as it is deployed.
+  Executor fused(packed, {.max_batch = batch_size, .threads = options.threads});
   std::vector<std::int32_t> logits(static_cast<std::size_t>(batch_size * logits_shape.numel()));
+  std::vector<std::int32_t> fused_logits(logits.size());
 
   VerifyReport report;
   Comparison comparison(report);
@@ -85,8 +87,9 @@ VerifyReport verify(Module& model, const ir::Graph& graph, std::span<const std::
                                       static_cast<std::size_t>(batch * image.numel()));
     const Tensor input = input_codes(these, {batch, image[0], image[1], image[2]}, options.input);
     const Trace twin = trace(model, input);
-    executor.run(these, batch,
-                 std::span(logits).first(static_cast<std::size_t>(batch * logits_shape.numel())));
+    const auto logit_count = static_cast<std::size_t>(batch * logits_shape.numel());
+    executor.run(these, batch, std::span(logits).first(logit_count));
+    fused.run(these, batch, std::span(fused_logits).first(logit_count));
 
     const std::vector<Compared> pairs = match(graph, twin, input);
     for (const auto& [id, tensor] : pairs) {
@@ -96,11 +99,19 @@ VerifyReport verify(Module& model, const ir::Graph& graph, std::span<const std::
                       (tensor->dtype() == DType::kI32) == (value.dtype == DType::kI32),
                   "[verify] \"", value.name, "\" is ", value.shape, " in the graph and ",
                   tensor->shape(), " in the model");
+      report.elements += count;
       if (value.dtype == DType::kI32) {
         const std::int32_t* t = tensor->data<std::int32_t>();
         comparison.compare(
             value.name, first, value.shape.numel(), count, [&](std::int64_t i) { return t[i]; },
             [&](std::int64_t i) { return logits[static_cast<std::size_t>(i)]; });
+        comparison.compare(  // what differs here alone
+            value.name + " of fused steps", first, value.shape.numel(), count,
+            [&](std::int64_t i) { return t[i]; },
+            [&](std::int64_t i) {
+              const auto at = static_cast<std::size_t>(i);
+              return logits[at] == t[i] ? fused_logits[at] : t[i];
+            });
       } else {
         const float* t = tensor->data();
         const auto codes = executor.value(id);

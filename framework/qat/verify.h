@@ -29,7 +29,8 @@ struct VerifyOptions {
 };
 
 // Runs the prepared model (the twin) and the integer graph on the same pixels and compares every
-// tensor of the graph, by name, and the logits, image by image. The two computations share neither
+// tensor of the graph, by name, and the logits, image by image, also those of an engine that fuses
+// steps, as it does outside of this comparison. The two computations share neither
 // kernels nor weights: the twin reads the model's parameters and buffers, the executor the graph.
 //   pixels: count * H * W * C
 // Throws Error if the graph is not of this model (a tensor that the other side lacks).

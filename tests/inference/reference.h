@@ -84,6 +84,48 @@ void reference_pool(std::int64_t kernel, std::int64_t stride, std::int64_t paddi
   }
 }
 
+// The result of one leaf.
+//   in: what it reads      y: of its shape
+inline void reference_leaf(const FloatForm& form, const std::vector<ReferenceMap*>& in,
+                           ReferenceMap& y) {
+  std::visit(
+      ir::Overloaded{
+          [&](const FloatConv2d& f) { reference_conv(f, *in[0], f.shortcut ? in[1] : nullptr, y); },
+          [&](const FloatAdd& f) {
+            for (std::size_t i = 0; i < y.x.size(); ++i) {
+              y.x[i] = reference_act(in[0]->x[i] + in[1]->x[i], f.act);
+            }
+          },
+          [&](const FloatMaxPool2d& f) {
+            reference_pool(f.kernel, f.stride, f.padding, *in[0], y,
+                           [](const std::vector<float>& window, float) {
+                             return *std::max_element(window.begin(), window.end());
+                           });
+          },
+          [&](const FloatAvgPool2d& f) {
+            reference_pool(f.kernel, f.stride, f.padding, *in[0], y,
+                           [](const std::vector<float>& window, float area) {
+                             float sum = 0.0f;
+                             for (const float v : window) sum += v;
+                             return sum / area;
+                           });
+          },
+          [&](const FloatConcat&) {
+            std::int64_t first = 0;
+            for (ReferenceMap* part : in) {
+              for (std::int64_t p = 0; p < y.h * y.w; ++p) {
+                for (std::int64_t c = 0; c < part->c; ++c) {
+                  y.at(p / y.w, p % y.w, first + c) = part->at(p / y.w, p % y.w, c);
+                }
+              }
+              first += part->c;
+            }
+          },
+          [&](const FloatIdentity&) { y.x = in[0]->x; },
+      },
+      form);
+}
+
 // The result for one image. traced: of the model, which has not changed since.
 inline std::vector<float> reference_inference(const Trace& traced, const Shape& image_shape,
                                               const float* image) {
@@ -94,46 +136,9 @@ inline std::vector<float> reference_inference(const Trace& traced, const Shape& 
   values[0].x.assign(image, image + image_shape.numel());
   for (const TraceRecord& record : traced.records) {
     ReferenceMap y(record.result.shape());
-    const auto in = [&](std::size_t i) -> ReferenceMap& {
-      return values[static_cast<std::size_t>(record.inputs[i])];
-    };
-    std::visit(ir::Overloaded{
-                   [&](const FloatConv2d& f) {
-                     reference_conv(f, in(0), f.shortcut ? &in(1) : nullptr, y);
-                   },
-                   [&](const FloatAdd& f) {
-                     for (std::size_t i = 0; i < y.x.size(); ++i) {
-                       y.x[i] = reference_act(in(0).x[i] + in(1).x[i], f.act);
-                     }
-                   },
-                   [&](const FloatMaxPool2d& f) {
-                     reference_pool(f.kernel, f.stride, f.padding, in(0), y,
-                                    [](const std::vector<float>& window, float) {
-                                      return *std::max_element(window.begin(), window.end());
-                                    });
-                   },
-                   [&](const FloatAvgPool2d& f) {
-                     reference_pool(f.kernel, f.stride, f.padding, in(0), y,
-                                    [](const std::vector<float>& window, float area) {
-                                      float sum = 0.0f;
-                                      for (const float v : window) sum += v;
-                                      return sum / area;
-                                    });
-                   },
-                   [&](const FloatConcat&) {
-                     std::int64_t first = 0;
-                     for (std::size_t i = 0; i < record.inputs.size(); ++i) {
-                       for (std::int64_t p = 0; p < y.h * y.w; ++p) {
-                         for (std::int64_t c = 0; c < in(i).c; ++c) {
-                           y.at(p / y.w, p % y.w, first + c) = in(i).at(p / y.w, p % y.w, c);
-                         }
-                       }
-                       first += in(i).c;
-                     }
-                   },
-                   [&](const FloatIdentity&) { y.x = in(0).x; },
-               },
-               record.leaf->float_form());
+    std::vector<ReferenceMap*> in;
+    for (const int i : record.inputs) in.push_back(&values[static_cast<std::size_t>(i)]);
+    reference_leaf(record.leaf->float_form(), in, y);
     values.push_back(y);
   }
   return values[static_cast<std::size_t>(traced.output)].x;

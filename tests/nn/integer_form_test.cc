@@ -1,6 +1,7 @@
 #include "nn/integer_form.h"
 
 #include <cmath>
+#include <limits>
 
 #include "tests/testing.h"
 
@@ -73,6 +74,35 @@ TEST_CASE("integer form: logits share the scale of the coarsest channel that has
   CHECK(f.output == QParams{0.5f / 64.0f / 64.0f, 0});
   CHECK(f.requant[0] == make_requant(64.0));
   CHECK(f.requant[2] == make_requant(32.0));
+}
+
+TEST_CASE("integer form: the scale of logits is raised just as far as int32 needs, eq. (10a)") {
+  // One weight of code 127 at S_w = 1/127 in a row of two, and none in the other.
+  const Tensor w = Tensor::from({1.0f, 0.0f, 0.0f, 0.0f}, {2, 2});
+  const double unit = 0.5 * double{1.0f / 127.0f};
+  const auto largest = [&](const IntegerForm& f, std::size_t c) {  // accumulator of channel c
+    const std::int64_t weight = f.weight[2 * c];                   // the channel's only one
+    return std::max(std::abs(f.bias[c] + (255 - kInput.zero_point) * weight),
+                    std::abs(f.bias[c] - kInput.zero_point * weight));
+  };
+  for (const double steps : {0.0, 0x1p24, 0x1p25, 0x1p26, -0x1p26, 0x1p29, -0x1p29}) {
+    CAPTURE(steps);
+    const IntegerForm f = form_of(w, {}, {static_cast<float>(steps * unit), 0.0f}, std::nullopt);
+    const std::int64_t acc = largest(f, 0);
+    const double least = unit * static_cast<double>(acc) / (0x1p31 - 0x1p8);
+    CHECK(f.output.scale == static_cast<float>(std::max(unit / 64.0, least)));
+    CHECK((f.output.scale == static_cast<float>(unit / 64.0)) == (std::fabs(steps) < 0x1p25));
+    for (const std::int64_t sign : {1, -1}) {
+      const auto logit = requantize_to_s32(static_cast<std::int32_t>(sign * acc), f.requant[0]);
+      CHECK(logit < std::numeric_limits<std::int32_t>::max());
+      CHECK(logit > std::numeric_limits<std::int32_t>::min());
+      const double real = static_cast<double>(sign * acc) * unit;
+      CHECK(std::fabs(logit * double{f.output.scale} - real) <= 2.0 * f.output.scale);
+    }
+  }
+  // The bias of a channel without weights counts too.
+  const IntegerForm f = form_of(w, {}, {0.0f, 1e6f}, std::nullopt);
+  CHECK(f.output.scale == static_cast<float>(1e6 / (0x1p31 - 0x1p8)));
 }
 
 TEST_CASE("integer form: what was never calibrated, or has diverged, is an error") {

@@ -108,6 +108,26 @@ TEST_CASE("onnx export: clamps that the codes' range does not express stand on t
   CHECK(maker(model.graph(), clamp->input(0))->op_type() == "QuantizeLinear");
 }
 
+TEST_CASE(
+    "onnx export: with fewer than 8 bits the result of every layer is clamped, pools included") {
+  testing::EveryLeaf net({});
+  testing::randomize(net, 1);
+  const auto input = testing::centered_input(3);
+  QConfig qconfig = testing::min_max_qconfig();
+  qconfig.activation.bits = 4;
+  qat::prepare(net, testing::kImage, qconfig);
+  testing::calibrate(net, testing::real_images(testing::random_pixels(8, 2), input));
+  const auto model = parse(exported(qat::convert(net, testing::convert_options(input))));
+  CHECK(complaint(model) == "");
+  for (const char* name : {"stem", "join", "residual.conv", "residual", "average", "global"}) {
+    CAPTURE(name);
+    const auto* clamp = maker(model.graph(), name);
+    REQUIRE(clamp != nullptr);
+    REQUIRE(clamp->op_type() == "Clip");
+    CHECK(elements<std::uint8_t>(*initializer(model.graph(), clamp->input(2)))[0] == 15);
+  }
+}
+
 TEST_CASE("onnx export: the TensorRT preset has zero points 0, int8 codes and float biases") {
   const ir::Graph graph = every_leaf_graph();
   const auto model = parse(exported(graph, OnnxPreset::kTensorRt));

@@ -1,4 +1,8 @@
+#include <limits>
+
+#include "ir/model_file.h"
 #include "qat/verify.h"
+#include "runtime/executor.h"
 #include "tests/qat/nets.h"
 
 namespace octet {
@@ -148,6 +152,24 @@ TEST_CASE("verify: one weight code or one bias off by one is caught, and named")
   // The other way round: the model moves, the graph stays.
   find(model.named_parameters(), "fc.weight").mutable_data()[7] += 0.01f;
   CHECK(qat::verify(model, graph, pixels, options).mismatched > 0);
+}
+
+TEST_CASE(
+    "verify: a file whose logits saturate, as older versions wrote them, still loads and runs") {
+  const qat::InputEncoding input = centered_input(3);
+  Small model({});
+  randomize(model, 9);
+  qat::prepare(model, kImage, min_max_qconfig());
+  calibrate(model, real_images(random_pixels(4, 1), input));
+  ir::Graph graph = qat::convert(model, convert_options(input));
+  const std::vector<std::int32_t> bias(4, 1 << 27);  // 2^33 steps of the logits' scale
+  const auto bytes = std::as_bytes(std::span(bias));
+  graph.constants.at("fc.bias").bytes.assign(bytes.begin(), bytes.end());
+  const ir::Graph read = ir::parse_model(ir::serialize_model(graph), "old");
+  Executor executor(pack_model(read, default_isa()), {});
+  std::vector<std::int32_t> logits(4);
+  executor.run(random_pixels(1, 2), 1, logits);
+  CHECK(logits == std::vector<std::int32_t>(4, std::numeric_limits<std::int32_t>::max()));
 }
 
 TEST_CASE("verify: with a shortcut both tensors of the layer are compared, each under its name") {
