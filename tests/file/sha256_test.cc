@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/rng.h"
 #include "file/sha256_blocks.h"
+#include "tests/skip.h"
 #include "tests/text.h"
 
 namespace octet {
@@ -30,10 +31,7 @@ TEST_CASE("sha256: published known answers") {
 
 #if defined(__x86_64__)
 TEST_CASE("sha256: the SHA extensions compute what the plain code does") {
-  if (!cpu_has_sha()) {
-    MESSAGE("skipped: this CPU has no SHA extensions");
-    return;
-  }
+  if (!cpu_has_sha()) return testing::skip("this CPU has no SHA extensions");
   std::vector<std::byte> blocks(9 * 64);
   Rng rng(5, RngPurpose::kTest);
   for (std::byte& byte : blocks) byte = static_cast<std::byte>(rng.next());

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdio>
 #include <limits>
 #include <string>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "base/rng.h"
 #include "tests/guarded_buffer.h"
 #include "tests/kernels/bf16/kernels_under_test.h"
+#include "tests/skip.h"
 
 namespace octet::kernels {
 namespace {
@@ -141,10 +141,7 @@ TEST_CASE("bf16: every kernel's product is the reference's, at the limits of the
 // What no CPU without AVX-512 BF16 can say. If this fails, the CPU computes another thing than the
 // manual says, and bf16 weights from it differ from emulated ones: see docs/decisions.md.
 TEST_CASE("bf16: this CPU's own instructions do what the manual says") {
-  if (!cpu_has_avx512_bf16()) {
-    std::puts("SKIPPED: this CPU has no AVX-512 BF16");
-    return;
-  }
+  if (!cpu_has_avx512_bf16()) return testing::skip("this CPU has no AVX-512 BF16");
   int native = 0;
   for (const Bf16Kernels& kernels : bf16_kernels()) {
     if (!kernels.native) continue;

@@ -10,11 +10,20 @@
 #include "kernels/fixed_point.h"
 #include "kernels/u8s8/gemm.h"
 #include "tests/guarded_buffer.h"
+#include "tests/skip.h"
 
 // Integer matrix products for tests: random and extreme operands, and what comes out by definition.
 namespace octet::kernels {
 
 constexpr std::uint64_t kSeed = 8;
+
+// Runs a test of one kernel, or skips it where the CPU lacks the kernel's instruction set.
+inline void test_kernel(void (*test)(const GemmKernel&), const GemmKernel& kernel) {
+  if (!cpu_supports(kernel.isa)) {
+    return testing::skip(message("this CPU lacks ", name_of(kernel.isa)));
+  }
+  test(kernel);
+}
 
 enum class Codes { kRandom, kSmall, kAll0, kAll255 };
 enum class Weights { kRandom, kSmall, kAllMinus128, kAll127, kExtremes };

@@ -199,15 +199,7 @@ std::string run(const GemmKernel& kernel, const Problem& p) {
   return run(kernel, p, a.data(), stride);
 }
 
-bool skipped(const GemmKernel& kernel) {
-  if (cpu_supports(kernel.isa)) return false;
-  MESSAGE("SKIPPED: ", std::string(kernel.name), ": this CPU lacks ",
-          std::string(name_of(kernel.isa)));
-  return true;
-}
-
 void test_random_shapes(const GemmKernel& kernel) {
-  if (skipped(kernel)) return;
   const std::int64_t count = environment_number("OCTET_TEST_SHAPES", 300);
   const std::int64_t only = environment_number("OCTET_TEST_CASE", -1);
   REQUIRE(count > 0);
@@ -222,7 +214,6 @@ void test_random_shapes(const GemmKernel& kernel) {
 
 // Weights 0: the accumulator is the bias, so every accumulator meets every shift.
 void test_epilogue(const GemmKernel& kernel) {
-  if (skipped(kernel)) return;
   Rng rng(kSeed, RngPurpose::kTest, 1);
   int inside = 0;
   for (int shift = -1; shift <= 30; ++shift) {  // -1: 0, and only small multipliers
@@ -267,7 +258,6 @@ void test_epilogue(const GemmKernel& kernel) {
 }
 
 void test_row_ends(const GemmKernel& kernel) {
-  if (skipped(kernel)) return;
   for (std::int64_t m = 1; m <= 2 * kernel.mr + 1; ++m) {
     for (const std::int64_t k : {1, 2, 3, 4, 5, 15, 16, 17, 31, 33, 64, 65, 257}) {
       Rng rng(kSeed, RngPurpose::kTest, 2, static_cast<std::uint32_t>(1000 * m + k));
@@ -287,7 +277,6 @@ void test_row_ends(const GemmKernel& kernel) {
 }
 
 void test_many_rows(const GemmKernel& kernel) {
-  if (skipped(kernel)) return;
   for (const std::int64_t m : {239, 240, 241, 487}) {
     Rng rng(kSeed, RngPurpose::kTest, 3, static_cast<std::uint32_t>(m));
     Problem p;
@@ -302,7 +291,6 @@ void test_many_rows(const GemmKernel& kernel) {
 }
 
 void test_longest_sum(const GemmKernel& kernel) {
-  if (skipped(kernel)) return;
   for (const Weights weights : {Weights::kAllMinus128, Weights::kAll127}) {
     Rng rng(kSeed, RngPurpose::kTest, 4);
     Problem p;
@@ -324,19 +312,19 @@ void test_longest_sum(const GemmKernel& kernel) {
 // clang-format off
 #define OCTET_GEMM_KERNEL(NAME, DEPTHWISE, ISA, ...)                                       \
   TEST_CASE("gemm: " #NAME " equals the definition on random shapes") {         \
-    test_random_shapes(select_gemm(Isa::ISA));             \
+    test_kernel(test_random_shapes, select_gemm(Isa::ISA)); \
   }                                                                             \
   TEST_CASE("gemm: " #NAME " requantizes like requantize_one for every shift") { \
-    test_epilogue(select_gemm(Isa::ISA));                  \
+    test_kernel(test_epilogue, select_gemm(Isa::ISA)); \
   }                                                                             \
   TEST_CASE("gemm: " #NAME " reads no byte behind a row") {                     \
-    test_row_ends(select_gemm(Isa::ISA));                  \
+    test_kernel(test_row_ends, select_gemm(Isa::ISA)); \
   }                                                                             \
   TEST_CASE("gemm: " #NAME " is right on many rows") {             \
-    test_many_rows(select_gemm(Isa::ISA));                 \
+    test_kernel(test_many_rows, select_gemm(Isa::ISA)); \
   }                                                                             \
   TEST_CASE("gemm: " #NAME " is exact on the longest sums that fit into int32") { \
-    test_longest_sum(select_gemm(Isa::ISA));               \
+    test_kernel(test_longest_sum, select_gemm(Isa::ISA)); \
   }
 // clang-format on
 #include "kernels/u8s8/kernels.inc"
