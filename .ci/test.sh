@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
 quick='build format layers size symbols spills unit kernels parity programs qemu emulated'
-all="$quick slow clang sanitizers kills weights mnist"
+all="$quick slow clang sanitizers tsan kills weights mnist"
 
 case ${1-} in
   '') steps=$quick ;;
@@ -52,6 +52,12 @@ step_clang() {
     .ci/spills.sh build/clang && run_tests clang '(kernel|unit|parity)'
 }
 step_sanitizers() { compile dev && run_tests dev; }
+# The threads of the deployed library, without a suppression: whoever uses a pool is in these tests.
+step_tsan() {
+  cmake --preset tsan &&
+    cmake --build --preset tsan --target test_base test_runtime test_deploy &&
+    for name in base runtime deploy; do build/tsan/bin/test_$name || return; done
+}
 step_kills() { .ci/kills.sh; }
 step_weights() { .ci/same_weights.sh lenet_bn_qat.yaml 20; }
 step_mnist() { .ci/mnist.sh; }

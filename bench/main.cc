@@ -73,7 +73,8 @@ cxxopts::Options make_options(const std::string& command) {
     add("seconds", "measure at least so long (default: 5 per model, 0.1 per layer and pass)",
         cxxopts::value<double>(), "S");
   }
-  add("threads", "number of threads (default: all processors)", cxxopts::value<int>(), "N");
+  add("threads", "number of threads (default: OMP_NUM_THREADS, or all processors)",
+      cxxopts::value<int>(), "N");
   add("json", "print one JSON object");
   add("help", "print this text");
   return options;
@@ -186,8 +187,7 @@ int run(const std::string& command, const cxxopts::ParseResult& parsed) {
   if (!parsed.unmatched().empty()) {
     throw UsageError(message("unexpected argument ", parsed.unmatched()[0]));
   }
-  set_num_threads(parsed.count("threads") > 0 ? parsed["threads"].as<int>()
-                                              : available_processors());
+  set_num_threads(parsed.count("threads") > 0 ? parsed["threads"].as<int>() : default_threads());
   if (command == "peak") return report(parsed, measure_peaks());
   if (command == "layers") return report(parsed, bench_layers(layers_request(parsed)));
   return report(parsed, bench_model(model_request(parsed)));

@@ -49,7 +49,8 @@ cxxopts::Options make_options() {
   add("isa",
       "scalar, avx2, avxvnni, avx512vnni or neondot (default: OCTET_ISA, or the best this CPU has)",
       cxxopts::value<std::string>(), "NAME");
-  add("threads", "number of threads (default: all processors)", cxxopts::value<int>(), "N");
+  add("threads", "number of threads (default: OMP_NUM_THREADS, or all processors)",
+      cxxopts::value<int>(), "N");
   add("batch", "images per call of the model; latency is measured one by one",
       cxxopts::value<std::int64_t>()->default_value("64"), "N");
   add("images",
@@ -155,7 +156,7 @@ Arguments read_arguments(const cxxopts::ParseResult& parsed) {
   a.json = parsed.count("json") > 0;
   a.isa = parsed.count("isa") > 0 ? isa_from_name(parsed["isa"].as<std::string>()) : default_isa();
   set_process_isa(a.isa);
-  a.threads = parsed.count("threads") > 0 ? parsed["threads"].as<int>() : available_processors();
+  a.threads = parsed.count("threads") > 0 ? parsed["threads"].as<int>() : default_threads();
   set_num_threads(a.threads);
   note_many_threads();
   a.batch = parsed["batch"].as<std::int64_t>();

@@ -23,7 +23,7 @@ std::vector<double> step_times(const StepTimes& times, std::size_t steps) {
   std::int64_t end = 0;
   double threads = 0.0;
   for (const auto& of_thread : times) {
-    if (of_thread.empty()) continue;  // a thread that OpenMP did not provide
+    if (of_thread.empty()) continue;  // a thread that took no part
     threads += 1.0;
     end = std::max(end, of_thread.back().end_ns);
   }

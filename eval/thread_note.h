@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "base/parallel.h"
+#include "base/processors.h"
 
 namespace octet {
 

@@ -38,7 +38,9 @@ cxxopts::Options make_options() {
   add("resume",
       "continue the run in this folder, to the same bits as if it had not been interrupted",
       cxxopts::value<std::string>(), "DIR");
-  add("threads", "number of threads; the results do not depend on it (default: run.threads)",
+  add("threads",
+      "number of threads; the results do not depend on it (default: run.threads, of which 0 means "
+      "OMP_NUM_THREADS, or all processors)",
       cxxopts::value<int>(), "N");
   add("isa",
       "scalar, avx2, avxvnni, avx512vnni or neondot; the results do not depend on it (default: "
@@ -110,8 +112,7 @@ int run(const cxxopts::ParseResult& parsed) {
   }
   request.threads =
       parsed.count("threads") > 0 ? parsed["threads"].as<int>() : request.config.run.threads;
-  if (request.threads == 0 && parsed.count("threads") == 0)
-    request.threads = available_processors();
+  if (request.threads == 0 && parsed.count("threads") == 0) request.threads = default_threads();
   set_num_threads(request.threads);
   note_many_threads();
   set_process_isa(parsed.count("isa") > 0 ? isa_from_name(parsed["isa"].as<std::string>())

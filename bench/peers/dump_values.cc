@@ -14,6 +14,7 @@
 #include "autograd/node.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/processors.h"
 #include "base/rng.h"
 #include "data/in_memory.h"
 #include "data/loader.h"

@@ -1,5 +1,13 @@
+// All of the library is compiled with hidden symbols; the shared library exports these.
+#ifdef OCTET_SHARED
+#pragma GCC visibility push(default)
+#endif
 #include <octet/c_api.h>
+#ifdef OCTET_SHARED
+#pragma GCC visibility pop
+#endif
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <exception>
@@ -10,7 +18,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/parallel.h"
+#include "base/processors.h"
+#include "base/thread_pool.h"
 #include "file/read_file.h"
 #include "ir/model_file.h"
 #include "runtime/executor.h"
@@ -23,12 +32,6 @@ struct octet_model {
 
   const octet::ir::Value& input() const { return packed->graph.value(packed->graph.input); }
   const octet::ir::Value& output() const { return packed->graph.value(packed->graph.output); }
-  // Of the input [H, W, C], or of features [C] as [1, 1, C].
-  std::int64_t extent(int axis) const {
-    const octet::Shape& shape = input().shape;
-    if (shape.rank() == 3) return shape[axis];
-    return axis == 2 ? shape[0] : 1;
-  }
 };
 
 struct octet_executor {
@@ -86,6 +89,14 @@ octet_status load(std::vector<std::byte> bytes, const char* source, octet_model*
   });
 }
 
+// Of the input [H, W, C], or of features [C] as [1, 1, C].
+std::int64_t extent(const octet_model* model, int axis) noexcept {
+  if (model == nullptr) return 0;
+  const Shape& shape = model->input().shape;
+  if (shape.rank() == 3) return shape[axis];
+  return axis == 2 ? shape[0] : 1;
+}
+
 template <class T>
 octet_status run(octet_executor* executor, octet_input_type type, const T* images,
                  std::size_t images_count, std::int32_t* logits,
@@ -140,6 +151,9 @@ octet_status octet_model_load_memory(const void* bytes, size_t size_bytes, octet
   if (bytes == nullptr || model == nullptr) {
     return fail(OCTET_ERROR_ARGUMENT, "%s is a null pointer", bytes == nullptr ? "bytes" : "model");
   }
+  if (size_bytes > PTRDIFF_MAX) {
+    return fail(OCTET_ERROR_ARGUMENT, "size_bytes is %zu, more than any memory holds", size_bytes);
+  }
   std::vector<std::byte> copy;
   const octet_status copied = guard(OCTET_ERROR_MEMORY, [&] {
     const auto* first = static_cast<const std::byte*>(bytes);
@@ -151,26 +165,29 @@ octet_status octet_model_load_memory(const void* bytes, size_t size_bytes, octet
 void octet_model_free(octet_model* model) { delete model; }
 
 const char* octet_model_name(const octet_model* model) {
-  return model->packed->graph.model.c_str();
+  return model == nullptr ? nullptr : model->packed->graph.model.c_str();
 }
 
 const char* octet_model_dataset(const octet_model* model) {
-  return model->packed->graph.dataset.c_str();
+  return model == nullptr ? nullptr : model->packed->graph.dataset.c_str();
 }
 
 octet_input_type octet_model_input_type(const octet_model* model) {
-  return model->input().dtype == octet::DType::kF32 ? OCTET_INPUT_F32 : OCTET_INPUT_U8;
+  const bool floats = model != nullptr && model->input().dtype == octet::DType::kF32;
+  return floats ? OCTET_INPUT_F32 : OCTET_INPUT_U8;
 }
 
-int64_t octet_model_height(const octet_model* model) { return model->extent(0); }
-int64_t octet_model_width(const octet_model* model) { return model->extent(1); }
-int64_t octet_model_channels(const octet_model* model) { return model->extent(2); }
+int64_t octet_model_height(const octet_model* model) { return octet::extent(model, 0); }
+int64_t octet_model_width(const octet_model* model) { return octet::extent(model, 1); }
+int64_t octet_model_channels(const octet_model* model) { return octet::extent(model, 2); }
 
 int64_t octet_model_classes(const octet_model* model) {
-  return static_cast<int64_t>(model->class_names.size());
+  return model == nullptr ? 0 : static_cast<int64_t>(model->class_names.size());
 }
 
-float octet_model_logit_scale(const octet_model* model) { return model->output().qparams.scale; }
+float octet_model_logit_scale(const octet_model* model) {
+  return model == nullptr ? 0.0f : model->output().qparams.scale;
+}
 
 const char* octet_model_class_name(const octet_model* model, int64_t index) {
   if (index < 0 || index >= octet_model_classes(model)) return nullptr;
@@ -213,16 +230,17 @@ octet_status octet_executor_create(const octet_model* model, int64_t max_batch, 
     return fail(OCTET_ERROR_ARGUMENT, "max_batch must be between 1 and %d, got %lld", INT32_MAX,
                 static_cast<long long>(max_batch));
   }
-  const int processors = octet::available_processors();
-  if (threads < 0 || threads > processors) {
+  if (threads < 0 || threads > octet::ThreadPool::kMostThreads) {
     return fail(OCTET_ERROR_ARGUMENT,
-                "threads must be between 1 and %d, the processors that this process may use, or 0 "
-                "for all of them; got %d",
-                processors, threads);
+                "threads must be between 1 and %d, or 0 for all processors that this process may "
+                "use; got %d",
+                octet::ThreadPool::kMostThreads, threads);
   }
   return guard(OCTET_ERROR_MEMORY, [&] {
-    octet::Executor made(model->packed,
-                         {.max_batch = max_batch, .threads = threads == 0 ? processors : threads});
+    const int wanted =
+        threads > 0 ? threads
+                    : std::min(octet::available_processors(), octet::ThreadPool::kMostThreads);
+    octet::Executor made(model->packed, {.max_batch = max_batch, .threads = wanted});
     *executor = new octet_executor{std::move(made), octet_model_input_type(model),
                                    static_cast<std::size_t>(model->input().shape.numel()),
                                    model->class_names.size(), static_cast<std::size_t>(max_batch)};

@@ -24,8 +24,8 @@ class FloatModel;
 std::shared_ptr<const FloatModel> pack_float_model(Module& model, const Shape& image_shape,
                                                    Isa isa);
 
-// Runs a float model as Executor runs an integer graph: one planned arena, a flat list of steps,
-// one parallel region; `run` allocates nothing and throws nothing. The bits of the results depend
+// Runs a float model as Executor runs an integer graph: one planned arena, a flat list of steps;
+// `run` throws nothing and allocates only when it starts threads. The bits of the results depend
 // on neither instruction set, threads nor batch size. One executor is used by one thread at a time.
 class FloatExecutor {
  public:

@@ -28,7 +28,8 @@ struct RunConfig {
   static void visit(Self& c, Visitor& v) {
     v("name", c.name, {}, "run folders are runs/<name>-001, -002, ...");
     v("seed", c.seed, {}, "everything random is a function of it");
-    v("threads", c.threads, within(0, 1024), "0: as many as there are processors");
+    v("threads", c.threads, within(0, 1024),
+      "0: OMP_NUM_THREADS, or as many as there are processors");
   }
   bool operator==(const RunConfig&) const = default;
 };

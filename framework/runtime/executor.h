@@ -22,8 +22,8 @@ class PackedModel;
 std::shared_ptr<const PackedModel> pack_model(const ir::Graph& graph, Isa isa);
 
 // Runs an integer graph. The constructor plans one arena and builds a flat list of steps; `run`
-// allocates nothing and throws nothing. The results depend on neither instruction set, threads nor
-// batch size. One executor is used by one thread at a time.
+// throws nothing and allocates only when it starts threads. The results depend on neither
+// instruction set, threads nor batch size. One executor is used by one thread at a time.
 class Executor {
  public:
   struct Options {
@@ -52,7 +52,7 @@ class Executor {
 
   // As run, with the clock read around every step on every thread.
   //   input: the bytes of u8 or float images
-  //   times: by thread, in the order of time; none for threads that OpenMP did not provide. Memory
+  //   times: by thread, in the order of time; none for threads that took no part. Memory
   //   is allocated for them, less often when the vectors of an earlier run are passed again.
   void run_profiled(std::span<const std::byte> input, std::int64_t batch,
                     std::span<std::int32_t> logits,

@@ -1,7 +1,5 @@
 #include "runtime/step_runner.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -22,14 +20,21 @@ std::int64_t now_ns() noexcept {
 // and what a step writes is still in the cache of the core that reads it.
 constexpr std::int64_t kOwnImages = 6;
 
+// A piece of a step has at least so many products: finding the next one costs less than they do.
+constexpr std::int64_t kPieceProducts = 600'000;
+constexpr std::int64_t kMostPieces = SharedItems::kPieces;
+constexpr int kMostThreads = ThreadPool::kMostThreads;
+
 }  // namespace
 
 StepRunner::StepRunner(StepList steps, Ends ends, const ValueTable& values, Options options)
-    : steps_(std::move(steps)), ends_(ends), options_(options) {
-  if (options.max_batch < 1 || options.threads < 1 || options.threads > 1024) {
-    throw UsageError(
-        message("an executor needs max_batch >= 1 and threads between 1 and 1024, got ",
-                options.max_batch, " and ", options.threads));
+    : steps_(std::move(steps)),
+      ends_(ends),
+      options_(options),
+      pool_(std::clamp(options.threads, 1, kMostThreads)) {
+  if (options.max_batch < 1 || options.threads < 1 || options.threads > kMostThreads) {
+    throw UsageError(message("an executor needs max_batch >= 1 and threads between 1 and ",
+                             kMostThreads, ", got ", options.max_batch, " and ", options.threads));
   }
   most_shared_ = options.max_batch;
   if (!options.share_always) {
@@ -112,33 +117,24 @@ void StepRunner::run_profiled(const std::byte* input, std::int64_t batch, std::b
 
 template <bool kProfiled>
 void StepRunner::run_all(const std::byte* input, std::int64_t batch, std::byte* output) noexcept {
-  if (batch <= most_shared_) point_to(shared_, {input, output}, 0, batch);
   const int threads = threads_for(batch);
-  if (threads == 1) {
-    run_thread<kProfiled>(0, 1, {input, output}, batch);
+  if (batch <= most_shared_) {
+    point_to(shared_, {input, output}, 0, batch);
+    run_shared<kProfiled>(threads);
     return;
   }
-#pragma omp parallel num_threads(threads)
-  run_thread<kProfiled>(omp_get_thread_num(), omp_get_num_threads(), {input, output}, batch);
-}
-
-template <bool kProfiled>
-void StepRunner::run_thread(std::int64_t thread, std::int64_t threads, Batch batch,
-                            std::int64_t images) noexcept {
-  if (images <= most_shared_) {
-    run_share<kProfiled>(thread, threads);
-    return;
-  }
-  const std::int64_t begin = images * thread / threads;
-  run_levels<kProfiled>(levels_.size(), thread, batch, begin,
-                        images * (thread + 1) / threads - begin);
+  const auto pieces = std::clamp<std::int64_t>(batch / threads / kOwnImages, 1, kMostPieces);
+  pool_.run(batch, threads, static_cast<int>(pieces),
+            [&](std::int64_t begin, std::int64_t end, int thread) {
+              run_levels<kProfiled>(levels_.size(), thread, {input, output}, begin, end - begin);
+            });
 }
 
 // Images [first, first + count) of the thread's own through the first levels, so many at a time as
 // the last of these takes.
 template <bool kProfiled>
-void StepRunner::run_levels(std::size_t levels, std::int64_t thread, Batch batch,
-                            std::int64_t first, std::int64_t count) noexcept {
+void StepRunner::run_levels(std::size_t levels, int thread, Batch batch, std::int64_t first,
+                            std::int64_t count) noexcept {
   if (levels == 0) return;
   const std::size_t level = levels - 1;
   OwnPass& own = own_[static_cast<std::size_t>(thread)];
@@ -161,22 +157,37 @@ void StepRunner::run_levels(std::size_t levels, std::int64_t thread, Batch batch
   }
 }
 
-// One thread's part of every step; the threads wait for each other after each.
+// The threads share every step of the batch in shared_.
 template <bool kProfiled>
-void StepRunner::run_share(std::int64_t thread, std::int64_t threads) noexcept {
+void StepRunner::run_shared(int threads) noexcept {
   for (std::size_t s = 0; s < steps_.steps.size(); ++s) {
-    const std::int64_t items = steps_.steps[s]->items(shared_.batch);
-    run_step<kProfiled>(shared_, s, thread, items * thread / threads,
-                        items * (thread + 1) / threads);
-    if (threads == 1) continue;
-#pragma omp barrier
+    const Step& step = *steps_.steps[s];
+    const std::int64_t items = step.items(shared_.batch);
+    if (threads == 1) {
+      run_step<kProfiled>(shared_, s, 0, 0, items);
+      continue;
+    }
+    const std::int64_t share = step.products() * shared_.batch / threads;
+    const auto pieces = std::clamp<std::int64_t>(share / kPieceProducts, 1, kMostPieces);
+    const std::int64_t begin_ns = kProfiled ? now_ns() : 0;
+    pool_.run(items, threads, static_cast<int>(pieces),
+              [&](std::int64_t begin, std::int64_t end, int thread) {
+                run_step<kProfiled>(shared_, s, thread, begin, end);
+              });
+    if constexpr (kProfiled) {  // who got nothing has waited for the others
+      for (int thread = 0; thread < threads; ++thread) {
+        std::vector<StepTime>& of_thread = (*times_)[static_cast<std::size_t>(thread)];
+        if (of_thread.empty() || of_thread.back().step != s)
+          of_thread.push_back({s, begin_ns, begin_ns});
+      }
+    }
   }
 }
 
 // The items [begin, end) of a step. An ordinary run has no clock in its code.
 template <bool kProfiled>
-void StepRunner::run_step(const Memory& memory, std::size_t s, std::int64_t thread,
-                          std::int64_t begin, std::int64_t end) noexcept {
+void StepRunner::run_step(const Memory& memory, std::size_t s, int thread, std::int64_t begin,
+                          std::int64_t end) noexcept {
   std::byte* scratch = scratch_.data() + static_cast<std::size_t>(thread) * scratch_stride_;
   if constexpr (!kProfiled) {
     steps_.steps[s]->run(memory, begin, end, scratch);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "base/thread_pool.h"
 #include "runtime/least_products.h"
 #include "runtime/planner.h"
 #include "runtime/step.h"
@@ -12,11 +13,12 @@
 
 namespace octet {
 
-// Takes batches through a list of steps, integer or float ones, in one parallel region for a run.
-// The constructor plans one arena; `run` allocates nothing and throws nothing. With few images the
-// threads share every step and wait for each other after it; with enough of them each thread takes
-// its own through all steps, level by level (levels.h); what is too little to share is computed by
-// the calling thread alone. Used by one thread at a time.
+// Takes batches through a list of steps, integer or float ones. The constructor plans one arena;
+// `run` throws nothing, and allocates only when it starts threads: the first time that it wants
+// them (base/thread_pool.h). With few images the threads share every step, and the next one begins
+// when all of it is done; with enough of them each thread takes images of its own through all
+// steps, level by level (levels.h); what is too little to share is computed by the calling thread
+// alone. Used by one thread at a time.
 class StepRunner {
  public:
   struct Options {
@@ -69,15 +71,12 @@ class StepRunner {
   template <bool kProfiled>
   void run_all(const std::byte* input, std::int64_t batch, std::byte* output) noexcept;
   template <bool kProfiled>
-  void run_thread(std::int64_t thread, std::int64_t threads, Batch batch,
-                  std::int64_t images) noexcept;
-  template <bool kProfiled>
-  void run_levels(std::size_t levels, std::int64_t thread, Batch batch, std::int64_t first,
+  void run_levels(std::size_t levels, int thread, Batch batch, std::int64_t first,
                   std::int64_t count) noexcept;
   template <bool kProfiled>
-  void run_share(std::int64_t thread, std::int64_t threads) noexcept;
+  void run_shared(int threads) noexcept;
   template <bool kProfiled>
-  void run_step(const Memory& memory, std::size_t s, std::int64_t thread, std::int64_t begin,
+  void run_step(const Memory& memory, std::size_t s, int thread, std::int64_t begin,
                 std::int64_t end) noexcept;
 
   StepList steps_;
@@ -94,6 +93,7 @@ class StepRunner {
   std::size_t scratch_stride_ = 0;  // from one thread's scratch to the next's
   AlignedBuffer scratch_;
   std::vector<std::vector<StepTime>>* times_ = nullptr;  // of run_profiled
+  ThreadPool pool_;                                      // the last: its threads use the others
 };
 
 }  // namespace octet

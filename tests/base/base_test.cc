@@ -62,9 +62,11 @@ TEST_CASE("parallel_for: a thread that comes late finds its share done by the ot
     for (const std::int64_t count : {1, 2, 33, 1000}) {
       SharedItems items(count, threads);
       std::vector<int> calls(static_cast<std::size_t>(count));
-      items.take(threads - 1, [&](std::int64_t i) { ++calls[static_cast<std::size_t>(i)]; });
+      items.take(threads - 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) ++calls[static_cast<std::size_t>(i)];
+      });
       CHECK(std::count(calls.begin(), calls.end(), 1) == count);
-      items.take(0, [&](std::int64_t) { FAIL("an item was given twice"); });
+      items.take(0, [&](std::int64_t, std::int64_t) { FAIL("an item was given twice"); });
     }
   }
 }

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/parallel.h"
+#include "base/processors.h"
 #include "tests/deploy/models.h"
 
 namespace octet {
@@ -36,7 +36,7 @@ TEST_CASE("c api: pixels give the logits of the executor inside") {
     const std::int64_t batch = 5;
     const auto images = random_pixels(batch * graph.value(graph.input).shape.numel());
     const auto expected = logits_of(graph, images, batch);
-    for (int threads = 0; threads <= available_processors(); ++threads) {
+    for (int threads = 0; threads <= available_processors() + 2; ++threads) {
       octet_executor* executor = nullptr;
       REQUIRE(octet_executor_create(model.get(), batch, threads, &executor) == OCTET_OK);
       std::vector<std::int32_t> logits(expected.size(), -1);
@@ -172,6 +172,40 @@ TEST_CASE("c api: null pointers are refused") {
   octet_model_free(nullptr);
 }
 
+TEST_CASE("c api: a null model has no names, no sizes and no classes") {
+  CHECK(octet_model_name(nullptr) == nullptr);
+  CHECK(octet_model_dataset(nullptr) == nullptr);
+  CHECK(octet_model_input_type(nullptr) == OCTET_INPUT_U8);
+  CHECK(octet_model_height(nullptr) == 0);
+  CHECK(octet_model_width(nullptr) == 0);
+  CHECK(octet_model_channels(nullptr) == 0);
+  CHECK(octet_model_classes(nullptr) == 0);
+  CHECK(octet_model_logit_scale(nullptr) == 0.0f);
+  CHECK(octet_model_class_name(nullptr, 0) == nullptr);
+}
+
+TEST_CASE("c api: numbers of elements up to the largest there is are refused, not read") {
+  const Handle model(small_graph());
+  const std::uint8_t pixels[105] = {};
+  std::int32_t logits[3] = {-1, -1, -1};
+  octet_prediction best = {};
+  octet_model* loaded = nullptr;
+  octet_executor* executor = nullptr;
+  REQUIRE(octet_executor_create(model.get(), 2, 1, &executor) == OCTET_OK);
+  for (const std::size_t count : {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX / 2, SIZE_MAX / 105 * 105}) {
+    CAPTURE(count);
+    CHECK(octet_executor_run_u8(executor, pixels, count, logits, 3) == OCTET_ERROR_SIZE);
+    CHECK(octet_executor_run_u8(executor, pixels, 105, logits, count) == OCTET_ERROR_SIZE);
+    CHECK(octet_model_top_k(model.get(), logits, count, 1, &best) == OCTET_ERROR_SIZE);
+    CHECK(octet_model_top_k(model.get(), logits, 3, count, &best) == OCTET_ERROR_ARGUMENT);
+  }
+  CHECK(octet_model_load_memory(pixels, SIZE_MAX, &loaded) == OCTET_ERROR_ARGUMENT);
+  CHECK(says("size_bytes is " + std::to_string(SIZE_MAX)));
+  CHECK(loaded == nullptr);
+  CHECK(logits[0] == -1);
+  octet_executor_free(executor);
+}
+
 TEST_CASE("c api: batches and threads out of range are refused") {
   const Handle model(small_graph());
   octet_executor* executor = nullptr;
@@ -181,8 +215,11 @@ TEST_CASE("c api: batches and threads out of range are refused") {
   CHECK(create(0, 1) == OCTET_ERROR_ARGUMENT);
   CHECK(create(-1, 1) == OCTET_ERROR_ARGUMENT);
   CHECK(create(1, -1) == OCTET_ERROR_ARGUMENT);
-  CHECK(create(1, available_processors() + 1) == OCTET_ERROR_ARGUMENT);
-  CHECK(says("the processors that this process may use"));
+  CHECK(create(1, 1025) == OCTET_ERROR_ARGUMENT);
+  CHECK(failure() ==
+        "threads must be between 1 and 1024, or 0 for all processors that this process may use; "
+        "got 1025");
+  CHECK(create(1, std::numeric_limits<int>::max()) == OCTET_ERROR_ARGUMENT);
   CHECK(create(std::int64_t{1} << 31, 1) == OCTET_ERROR_ARGUMENT);
   CHECK(create(std::numeric_limits<std::int64_t>::max(), 1) == OCTET_ERROR_ARGUMENT);
   CHECK(failure() == "max_batch must be between 1 and 2147483647, got 9223372036854775807");

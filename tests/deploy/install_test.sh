@@ -16,15 +16,25 @@ prefix=$work/prefix
 lib=$(dirname "$(find "$prefix" -name liboctet.so)")
 header=$prefix/include/octet/c_api.h
 
-# It needs nothing but the C++ runtime and OpenMP, at build time neither.
+# It needs nothing but the C++ runtime, at build time neither.
 .ci/runtime_only.sh "$lib/liboctet.so"
-if grep -rliE 'nlohmann|json' "$prefix/include" "$lib/cmake" "$lib/pkgconfig"; then fail "JSON is a matter of the inside"; fi
+if grep -rliE 'nlohmann|json|openmp|gomp|libomp' "$prefix/include" "$lib/cmake" "$lib/pkgconfig"; then fail "JSON is a matter of the inside, and OpenMP of training"; fi
 
 # It exports the functions that the C header declares, all of them and nothing else.
-nm -D --defined-only "$lib/liboctet.so" | awk '{ print $3 }' | sort >"$work/exported"
+# Each carries the version of the interface.
+nm -D --defined-only "$lib/liboctet.so" | awk '$2 != "A" { print $3 }' | sort >"$work/versioned"
+if grep -v '@@OCTET_0\.1$' "$work/versioned"; then fail "exports without the version node"; fi
+sed 's/@.*//' "$work/versioned" >"$work/exported"
 grep -oE '\boctet_[a-z0-9_]+\(' "$header" | tr -d '(' | sort -u >"$work/declared"
 [ "$(wc -l <"$work/declared")" -gt 15 ] || fail "no functions found in $header"
 diff "$work/declared" "$work/exported" || fail "the exports (>) are not the functions of the header (<)"
+
+# Of the static library nothing is exported by a shared library that links it.
+echo '#include <octet/c_api.h>
+extern "C" const char* plugin_version() { octet_model* m; octet_model_load("", &m); return octet_version(); }' >"$work/plugin.cc"
+$cxx $flags -shared -fPIC "$work/plugin.cc" -I"$prefix/include" "$lib/liboctet.a" -o "$work/plugin.so" -pthread
+nm -DC --defined-only "$work/plugin.so" | grep -q ' T plugin_version' || fail "the plugin exports nothing"
+if nm -DC --defined-only "$work/plugin.so" | grep -i octet; then fail "a library that links liboctet.a exports its inside"; fi
 
 # The headers stand alone, under strict compilers.
 echo '#include <octet/c_api.h>' | $cc -std=c99 -Wall -Wextra -pedantic -Werror -fsyntax-only -I"$prefix/include" -xc -
@@ -70,6 +80,10 @@ cmake_project "$work/static" || { cat "$work/log"; fail "examples/classify does 
 classifies "$work/static-build/classify"
 classifies "$work/static-build/classify_c"
 .ci/runtime_only.sh "$work/static-build/classify"
+
+# It can be unloaded after its threads have run.
+$cc -std=c99 $flags -Wall -Wextra -Werror tests/deploy/dlclose_after_run.c -o "$work/dlclose_after_run" -ldl
+"$work/dlclose_after_run" "$lib/liboctet.so" "$model" || fail "dlclose after a run"
 
 # What the package does not have is refused in plain words.
 refused() {

@@ -6,7 +6,8 @@
  *
  * A function that can fail returns an octet_status; octet_error_message() then says, in one line,
  * what is wrong, what was expected and what to do. Where it fails it writes nothing to its outputs.
- * No function prints or ends the program, and no C++ exception leaves one.
+ * What asks a null model for something gets 0 or null. No function prints or ends the program, and
+ * no C++ exception leaves one.
  */
 #ifndef OCTET_C_API_H_
 #define OCTET_C_API_H_
@@ -90,19 +91,22 @@ const char* octet_model_class_name(const octet_model* model, int64_t index);
 octet_status octet_model_top_k(const octet_model* model, const int32_t* logits, size_t logits_count,
                                size_t k, octet_prediction* predictions);
 
-/* Prepares a model to run on up to max_batch images per call, on `threads` threads: 1 to the number
- * of processors that this process may use, or 0 for all of them. Memory is allocated here. Results
+/* Prepares a model to run on up to max_batch images per call, on `threads` threads: 1 to 1024, or 0
+ * for as many as there are processors that this process may use (its affinity, and the quota of its
+ * control group). More than those are allowed and gain nothing. Memory is allocated here. Results
  * depend on neither. Many executors may share a model. */
 octet_status octet_executor_create(const octet_model* model, int64_t max_batch, int threads,
                                    octet_executor** executor);
-/* Null does nothing. */
+/* Ends the executor's threads. Null does nothing. */
 void octet_executor_free(octet_executor* executor);
 
 /* Runs on 1 to max_batch images, as many as `images` holds:
  *   images: [batch, height, width, channels]      images_count = batch * height * width * channels
  *   logits: [batch, classes]                      logits_count = batch * classes
- * The images are pixels or floats, as octet_model_input_type says. Allocates nothing; with one
- * thread no other is used, with more the OpenMP runtime starts them at the caller's first run. */
+ * The images are pixels or floats, as octet_model_input_type says. With one thread no other is
+ * used; with more the executor starts them at the first run that needs them, and only then memory
+ * is allocated. Where the system gives no threads, fewer do the work. In a child of fork() the
+ * executor starts threads of its own. */
 octet_status octet_executor_run_u8(octet_executor* executor, const uint8_t* images,
                                    size_t images_count, int32_t* logits, size_t logits_count);
 octet_status octet_executor_run_f32(octet_executor* executor, const float* images,

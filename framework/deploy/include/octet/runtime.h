@@ -96,7 +96,7 @@ class Model {
 
 struct ExecutorOptions {
   std::int64_t max_batch = 1;  // images per run, at most
-  int threads = 1;             // up to the processors of this process; 0: all of them
+  int threads = 1;             // 0: as many as this process may use processors
 };
 
 // Runs a model. Many executors may share one model; each is used by one thread at a time.
@@ -110,8 +110,8 @@ class Executor {
   }
 
   // images: [batch, height, width, channels], 1 <= batch <= max_batch. logits: [batch, classes].
-  // Allocates nothing and throws nothing: anything but OCTET_OK says that a size or the type of the
-  // input is wrong, and octet_error_message() which.
+  // Throws nothing, and allocates only when it starts threads, once: anything but OCTET_OK says
+  // that a size or the type of the input is wrong, and octet_error_message() which.
   [[nodiscard]] octet_status run(std::span<const std::uint8_t> images,
                                  std::span<std::int32_t> logits) noexcept {
     return octet_executor_run_u8(executor_.get(), images.data(), images.size(), logits.data(),
