@@ -78,5 +78,6 @@ done
 start "$run"
 finish
 compare "$run"
+! compgen -G "$work/.new-run-*" >/dev/null || { echo "error: what a kill left of a new folder is still there"; exit 1; }
 [ "$kills" -lt 4 ] || [ $kills_in_save -gt 0 ] || { echo "error: none of the kills met a save"; exit 1; }
 echo "$done_kills kills, $kills_in_save of them in a save, $runs runs, all with the same weights"

@@ -21,6 +21,7 @@ Latency measure_latency(const std::shared_ptr<const PackedModel>& model, const D
   for (std::int64_t i = 0; i < warm_up; ++i) executor.run(dataset.get(i).pixels, 1, logits);
   std::vector<double> times;
   for (std::int64_t i = 0; i < count; ++i) {
+    options.before_batch();
     const std::span<const std::uint8_t> pixels = dataset.get(i).pixels;
     const Clock::time_point start = Clock::now();
     executor.run(pixels, 1, logits);
@@ -52,6 +53,7 @@ Measurement evaluate_int8(const ir::Graph& graph, const Dataset& dataset,
   Sha256 hash;
   double run_ms = 0.0;
   for (std::int64_t first = 0; first < dataset.size(); first += options.batch) {
+    options.before_batch();
     const std::int64_t count = std::min(options.batch, dataset.size() - first);
     for (std::int64_t i = 0; i < count; ++i) {
       const Sample sample = dataset.get(first + i);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "base/cpu.h"
 #include "data/dataset.h"
 #include "eval/measurement.h"
@@ -12,6 +14,8 @@ struct EvaluateOptions {
   int threads = 1;
   Isa isa = Isa::kScalar;
   std::int64_t latency_images = 1000;  // measured one by one; 0 leaves the latency out
+  // Called before each batch, by the thread that evaluates: what it throws ends the evaluation.
+  std::function<void()> before_batch = [] {};
 };
 
 // Runs an integer graph over a whole dataset: accuracy, rate, latency at batch 1, and the hash of

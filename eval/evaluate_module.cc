@@ -40,6 +40,7 @@ Measurement evaluate(const char* form, const std::function<Tensor(const Tensor&)
   Sha256 hash;
   double forward_ms = 0.0;
   for (std::int64_t b = 0; b < loader.batches(); ++b) {
+    options.before_batch();
     const Batch batch = loader.batch(0, b);
     const Tensor x = input(batch);
     const Clock::time_point start = Clock::now();
@@ -55,6 +56,7 @@ Measurement evaluate(const char* form, const std::function<Tensor(const Tensor&)
     const DataLoader single(dataset, {.batch_size = 1, .normalization = normalization});
     std::vector<double> times;
     for (std::int64_t i = 0; i < std::min(options.latency_images, single.batches()); ++i) {
+      options.before_batch();
       const Tensor x = input(single.batch(0, i));
       const Clock::time_point start = Clock::now();
       model(x);

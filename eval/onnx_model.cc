@@ -5,8 +5,6 @@
 #include "base/error.h"
 #include "data/normalize.h"
 #include "eval/run_files.h"
-#include "file/atomic_write.h"
-#include "file/read_file.h"
 #include "onnx/import.h"
 
 namespace octet {
@@ -38,11 +36,6 @@ int restore_onnx_quantization(Module& prepared, const Config& config, const Data
   const OnnxModel imported = import_onnx(config.model.init_from, dataset.image_shape());
   apply_quantization(prepared, imported.quantization);
   return static_cast<int>(imported.quantization.size());
-}
-
-void keep_onnx_file(const Config& config, const fs::path& folder) {
-  if (!is_onnx_model(config)) return;
-  atomic_write(folder / kOnnxFile, read_file(config.model.init_from));
 }
 
 void use_own_onnx_file(Config& config, const fs::path& folder) {

@@ -29,9 +29,8 @@ bool is_onnx_file(const std::string& path);
 // since have outgrown them: for train.epochs: 0 only.
 int restore_onnx_quantization(Module& prepared, const Config& config, const Dataset& dataset);
 
-// A run keeps the network beside its weights. keep_onnx_file copies it into the run folder;
-// use_own_onnx_file makes a config that was read from there refer to the copy.
-void keep_onnx_file(const Config& config, const std::filesystem::path& folder);
+// A run keeps the network beside its weights, as model.onnx: this makes a config that was read from
+// there refer to the copy.
 void use_own_onnx_file(Config& config, const std::filesystem::path& folder);
 
 // Throws UsageError if the file's uint8 pixels stand for other numbers than the dataset makes of

@@ -33,6 +33,30 @@ fs::path newest_finished_run(const fs::path& runs) {
   return *newest;
 }
 
+bool has_run_config(const Folder& folder) {
+  if (!folder.has(kConfigFile)) return false;
+  const std::string text = folder.read_text(kConfigFile);
+  return text.find_first_not_of(std::string_view(" \t\r\n\0", 5)) != std::string::npos;
+}
+
+Config load_run_config(const fs::path& path, const std::vector<std::string>& overrides) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) {
+    throw UsageError(message("there is no run folder ", path));
+  }
+  const Folder folder(path.string());
+  if (has_run_config(folder)) return load_config(path / kConfigFile, overrides);
+  const std::optional<LoadedCheckpoint> loaded = load_checkpoint(folder);
+  if (!loaded) {
+    throw UsageError(message(path, folder.has(kConfigFile)
+                                       ? " has an empty config.yaml and no checkpoint: nothing of "
+                                         "this run can be continued; start a new one"
+                                       : " is not a run folder: it has no config.yaml and no "
+                                         "checkpoint"));
+  }
+  return parse_config(loaded->checkpoint.config, loaded->path, overrides);
+}
+
 RunFiles open_run(const fs::path& path) {
   RunFiles files;
   files.path = path;
@@ -41,11 +65,8 @@ RunFiles open_run(const fs::path& path) {
     files.int8_file = path;
     return files;
   }
-  if (!fs::exists(path / kConfigFile)) {
-    throw UsageError(message(path, " is not a run folder: it has no ", kConfigFile));
-  }
   files.run = path;
-  files.config = load_config(path / kConfigFile);
+  files.config = load_run_config(path);
   use_own_onnx_file(*files.config, path);
   files.int8_file = path / kInt8File;
   return files;

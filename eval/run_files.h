@@ -4,8 +4,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "datasets/registry.h"
+#include "file/folder.h"
 #include "io/config.h"
 #include "ir/graph.h"
 #include "nn/module.h"
@@ -23,6 +25,15 @@ inline constexpr char kOnnxFile[] = "model.onnx";  // the network, in a run of m
 // The newest folder in `runs` whose run has finished (has a summary.json). Throws UsageError if
 // there is none.
 std::filesystem::path newest_finished_run(const std::filesystem::path& runs);
+
+// Whether the folder has a config.yaml with anything in it: a power cut can leave an empty one, or
+// one of zeros, in the folders of earlier versions.
+bool has_run_config(const Folder& folder);
+
+// The config of a run: config.yaml or, where there is none, the one that its checkpoint holds.
+// Throws UsageError if there is neither.
+Config load_run_config(const std::filesystem::path& folder,
+                       const std::vector<std::string>& overrides = {});
 
 // What `eval` was asked to evaluate: a run folder, or the file of an integer model.
 struct RunFiles {

@@ -12,6 +12,7 @@
 #include "ir/model_file.h"
 #include "qat/convert.h"
 #include "train/run_folder.h"
+#include "train/signals.h"
 
 namespace octet {
 namespace fs = std::filesystem;
@@ -27,7 +28,7 @@ ir::Graph convert_model(const FinishedRun& run, Module& model) {
 
 Measurement with_file(Measurement m, const FinishedRun& run, const char* file) {
   m.model = run.config.model.name;
-  m.path = run.folder / file;
+  m.path = run.lock.files().path_of(file);
   m.file_bytes = fs::file_size(m.path);
   return m;
 }
@@ -35,23 +36,26 @@ Measurement with_file(Measurement m, const FinishedRun& run, const char* file) {
 }  // namespace
 
 void finish_run(const FinishedRun& run, Module& model) {
-  const EvaluateOptions options{.threads = run.threads, .isa = process_isa()};
+  const fs::path folder = run.lock.folder();
+  run.lock.check_in_place();  // files are read by its path
+  const EvaluateOptions options{
+      .threads = run.threads, .isa = process_isa(), .before_batch = stop_if_asked};
   std::vector<Measurement> rows;
-  const auto float_model = load_float_model(open_run(run.folder), run.data);
+  const auto float_model = load_float_model(open_run(folder), run.data);
   rows.push_back(
       with_file(evaluate_float(*float_model, run.data.test, run.data.normalization, options), run,
                 kFp32File));
 
   const bool quantized = run.config.quantize.method != QuantizeConfig::Method::kNone;
   if (quantized) {
-    ir::write_model(run.folder / kInt8File, convert_model(run, model));
-    const ir::Graph graph = ir::read_model(run.folder / kInt8File);
+    run.lock.write(kInt8File, ir::serialize_model(convert_model(run, model)));
+    const ir::Graph graph = ir::read_model(folder / kInt8File);
     rows.push_back(evaluate_fake_quant(model, run.data.test, run.data.normalization, options));
     rows.back().model = run.config.model.name;
     rows.push_back(with_file(evaluate_int8(graph, *run.data.test, options), run, kInt8File));
     OCTET_CHECK(rows[1].logits_sha256 == rows[2].logits_sha256,
                 "the fake-quantized model and the integer engine give ",
-                "different logits; find the layer with: ./octet eval ", run.folder.string(),
+                "different logits; find the layer with: ./octet eval ", folder.string(),
                 " --verify");
   }
 
@@ -79,13 +83,11 @@ void finish_run(const FinishedRun& run, Module& model) {
   summary["train_seconds"] = run.state.train_seconds;
   summary["wall_seconds"] = run.state.wall_seconds;
   summary["resumed_at_steps"] = run.state.resumed_at_steps;
-  write_json(run.folder / kSummaryFile, summary);
+  write_json(run.lock, kSummaryFile, summary);
 
-  const std::string folder = run.folder.string();
-  std::cout << to_table(rows) << "\nrun folder  " << folder << "\nnext        "
-            << (quantized ? "./octet eval " + folder + " --verify"
-                          : "./octet eval " + folder + " --fp32")
-            << "\n";
+  std::cout << to_table(rows) << "\nrun folder  " << folder.string()
+            << "\nnext        ./octet eval " << folder.string()
+            << (quantized ? " --verify" : " --fp32") << "\n";
 }
 
 }  // namespace octet

@@ -1,16 +1,15 @@
 #pragma once
 
-#include <filesystem>
-
 #include "datasets/registry.h"
 #include "io/config.h"
+#include "io/run_lock.h"
 #include "nn/module.h"
 #include "train/run_state.h"
 
 namespace octet {
 
 struct FinishedRun {
-  std::filesystem::path folder;
+  const RunLock& lock;
   const Config& config;
   const DatasetSplits& data;
   const RunState& state;
@@ -20,7 +19,8 @@ struct FinishedRun {
 // The last act of a run: converts the trained model (prepared, unless quantize.method is none),
 // writes model_int8.safetensors, evaluates every form on the test set, writes summary.json, and
 // prints the table, the folder and the next command on stdout. Throws Error if the twin and the
-// integer engine do not give the same logits.
+// integer engine do not give the same logits, and Interrupted (signals.h) after a signal, between
+// two batches: nothing is half written then.
 void finish_run(const FinishedRun& run, Module& model);
 
 }  // namespace octet

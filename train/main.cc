@@ -1,4 +1,5 @@
 // train: trains a model from a config, quantizes it and converts it to integers. See --help.
+#include <csignal>
 #include <iostream>
 
 #define CXXOPTS_VECTOR_DELIMITER '\0'  // --set a=[1,2] is one override
@@ -58,8 +59,10 @@ cxxopts::Options make_options() {
 }
 
 constexpr char kExitCodes[] =
-    "\nExit codes: 0 done; 1 an error; 2 wrong usage or config; 130 or 143 stopped by Ctrl-C or "
-    "SIGTERM\nafter everything was saved.\n";
+    "\nExit codes: 0 done; 1 an error; 2 wrong usage or config; 128 + the signal's number after "
+    "everything\nwas saved: 129 SIGHUP (the terminal is gone), 130 Ctrl-C, 141 nobody reads stdout "
+    "or "
+    "stderr any more,\n143 SIGTERM.\n";
 
 std::string help_config() {
   std::string text =
@@ -94,7 +97,7 @@ int run(const cxxopts::ParseResult& parsed) {
   if (parsed.count("resume") > 0) {
     request.resume = true;
     request.folder = parsed["resume"].as<std::string>();
-    request.config = load_config(request.folder / kConfigFile, overrides);
+    request.config = load_run_config(request.folder, overrides);
   } else {
     const std::string path =
         find_config(parsed["config"].as<std::string>(), octet_home() / "configs");
@@ -119,7 +122,9 @@ int run(const cxxopts::ParseResult& parsed) {
                                           : default_isa());
 
   catch_stop_signals();
-  return run_training(request);
+  const int code = run_training(request);
+  // Where nobody reads the results any more, they can be had again.
+  return code == 0 && !std::cout.flush() && stop_signal() == SIGPIPE ? 128 + SIGPIPE : code;
 }
 
 }  // namespace

@@ -1,41 +1,66 @@
 #include "train/metrics_log.h"
 
 #include <fcntl.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
+#include <span>
 
 #include "base/error.h"
+#include "file/printable.h"
 
 namespace octet {
-namespace fs = std::filesystem;
 
-MetricsLog::MetricsLog(const fs::path& run_folder, std::uintmax_t keep_bytes)
-    : path_(run_folder / "metrics.jsonl") {
-  fd_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  OCTET_CHECK(fd_ >= 0, "cannot open ", path_, ": ", std::strerror(errno));
-  if (ftruncate(fd_, static_cast<off_t>(keep_bytes)) != 0 || lseek(fd_, 0, SEEK_END) < 0) {
-    const int why = errno;
-    close(fd_);
-    throw Error(
-        message("cannot cut ", path_, " back to ", keep_bytes, " bytes: ", std::strerror(why)));
-  }
-  size_bytes_ = keep_bytes;
+MetricsLog::MetricsLog(const RunLock& lock, std::uint64_t keep_bytes)
+    : folder_(lock.files()), path_(folder_.path_of(kMetricsFile)) {
+  lock.write(kMetricsFile, keep(keep_bytes));
+  fd_ = folder_.file_system().append_to(folder_.fd(), kMetricsFile);
+  OCTET_CHECK(fd_ >= 0, "cannot open \"", printable(path_), "\": ", std::strerror(errno));
 }
 
-MetricsLog::~MetricsLog() { close(fd_); }
+MetricsLog::~MetricsLog() { folder_.file_system().close(fd_); }
+
+// The lines to keep: all that are whole, within the first keep_bytes.
+std::string MetricsLog::keep(std::uint64_t keep_bytes) {
+  struct stat status {};
+  const bool there = ::fstatat(folder_.fd(), kMetricsFile, &status, AT_SYMLINK_NOFOLLOW) == 0;
+  OCTET_CHECK(!there || S_ISREG(status.st_mode), "\"", printable(path_), "\" is ",
+              S_ISLNK(status.st_mode) ? "a symbolic link" : "not a regular file",
+              "; a run writes to files of its own folder alone: remove it");
+  std::string text = there && keep_bytes > 0 ? folder_.read_text(kMetricsFile) : "";
+  const std::uint64_t found = text.size();
+  if (found > keep_bytes) text.resize(keep_bytes);
+  text.resize(text.rfind('\n') + 1);  // npos + 1 is 0
+  size_bytes_ = text.size();
+  if (size_bytes_ < keep_bytes) {
+    warning_ =
+        message("\"", printable(path_), "\" ",
+                there ? message("has ", size_bytes_) : std::string("is missing: 0"), " of the ",
+                keep_bytes, " bytes of whole lines that it had at the checkpoint;",
+                " what is lost stays lost, the log goes on behind what is left");
+  }
+  return text;
+}
 
 void MetricsLog::write(const nlohmann::ordered_json& record) {
   const std::string line = record.dump() + "\n";
-  std::size_t done = 0;
-  while (done < line.size()) {
-    const ssize_t n = ::write(fd_, line.data() + done, line.size() - done);
+  auto bytes = std::as_bytes(std::span(line.data(), line.size()));
+  synced_ = false;
+  while (!bytes.empty()) {
+    const auto n = folder_.file_system().write(fd_, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    OCTET_CHECK(n >= 0, "cannot write ", path_, ": ", std::strerror(errno));
-    done += static_cast<std::size_t>(n);
+    OCTET_CHECK(n >= 0, "cannot write \"", printable(path_), "\": ", std::strerror(errno));
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
   size_bytes_ += line.size();
+}
+
+void MetricsLog::sync() {
+  if (synced_) return;
+  OCTET_CHECK(folder_.file_system().sync(fd_) == 0, "cannot write \"", printable(path_),
+              "\": ", std::strerror(errno), " (while fsync)");
+  synced_ = true;
 }
 
 }  // namespace octet

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace octet {
@@ -24,7 +25,7 @@ struct RunState {
   double train_seconds = 0.0;    // spent in training steps, over all phases and resumes
   std::int64_t train_images = 0;
   double wall_seconds = 0.0;  // of earlier calls of the program
-  std::uint64_t metrics_bytes = 0;
+  std::int64_t metrics_bytes = 0;
   std::vector<std::int64_t> resumed_at_steps;  // total_steps at each --resume
 
   double mean_loss() const { return images > 0 ? loss_sum / static_cast<double>(images) : 0.0; }
@@ -33,8 +34,24 @@ struct RunState {
   }
 };
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RunState, phase, epoch, batch, step, loss_sum, correct, images,
-                                   total_steps, train_seconds, train_images, wall_seconds,
-                                   metrics_bytes, resumed_at_steps)
+// The JSON object of a checkpoint (its metadata octet.state), and back. Reading takes an object
+// with exactly these fields, whole numbers that are not negative, and finite ones; whatever else it
+// gets it throws Error that starts with `source` and names the field.
+std::string to_text(const RunState& state);
+RunState parse_run_state(std::string_view text, const std::string& source);
+
+// The course of a whole run, which config and training set decide.
+struct RunPlan {
+  std::int64_t float_epochs = 0;
+  std::int64_t qat_epochs = 0;
+  bool qat = false;          // whether there is a phase "quantize"
+  std::int64_t batches = 0;  // of an epoch
+  std::int64_t batch_size = 0;
+  std::int64_t epoch_images = 0;  // that an epoch trains
+};
+
+// Throws Error that starts with `source`, names the field, and says what it must be, unless a run
+// of this plan passes through this state.
+void check_run_state(const RunState& state, const RunPlan& plan, const std::string& source);
 
 }  // namespace octet

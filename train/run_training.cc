@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <span>
 #include <tuple>
 
 #include "autograd/node.h"
@@ -16,6 +18,8 @@
 #include "eval/load_data.h"
 #include "eval/onnx_model.h"
 #include "eval/run_files.h"
+#include "file/printable.h"
+#include "file/read_file.h"
 #include "io/checkpoint.h"
 #include "io/weights.h"
 #include "nn/leaf.h"
@@ -24,6 +28,7 @@
 #include "tensor/buffer_pool.h"
 #include "train/bn_reestimate.h"
 #include "train/check_request.h"
+#include "train/check_tensors.h"
 #include "train/divergence.h"
 #include "train/finish.h"
 #include "train/make_optimizer.h"
@@ -51,22 +56,19 @@ class Run {
         stop_after_(request.stop_after),
         data_(load_or_fetch(config_.data)),
         model_(make_initial_model(request)),
-        lock_(request.resume
-                  ? request.folder.string()
-                  : create_run_folder("runs", config_.run.name, request.folder, to_yaml(config_))
-                        .string()) {
+        lock_(request.resume ? RunLock(request.folder.string(), file_system_of(request))
+                             : create_run_folder("runs", config_.run.name, request.folder,
+                                                 first_files(), file_system_of(request))) {
     std::tie(train_, validation_) =
         random_split(data_.train, config_.data.validation_size, config_.run.seed);
     progress_.line(message("octet: run folder ", lock_.folder(), ", ", threads_, " threads, ",
                            name_of(process_isa())));
     const std::string note = emulation_note(config_.train.precision);
     if (!note.empty()) progress_.line(note);
-    if (request.resume) {
-      restore();
-    } else {
-      keep_onnx_file(config_, lock_.folder());
-    }
-    metrics_ = std::make_unique<MetricsLog>(lock_.folder(), state_.metrics_bytes);
+    if (request.resume) restore();
+    metrics_ =
+        std::make_unique<MetricsLog>(lock_, static_cast<std::uint64_t>(state_.metrics_bytes));
+    if (!metrics_->warning().empty()) progress_.line("warning: " + metrics_->warning());
     write_meta();
   }
 
@@ -75,12 +77,16 @@ class Run {
     if (state_.phase == "quantize" && quantize() == FitResult::kStopped) return stopped();
     state_.wall_seconds += seconds_since_start();
     start_ = Clock::now();
-    finish_run({.folder = lock_.folder(),
-                .config = config_,
-                .data = data_,
-                .state = state_,
-                .threads = threads_},
-               *model_);
+    try {
+      finish_run(
+          {.lock = lock_, .config = config_, .data = data_, .state = state_, .threads = threads_},
+          *model_);
+    } catch (const Interrupted&) {
+      progress_.line(
+          message("stopped before the evaluation ended; all training is saved; evaluate ",
+                  "with: ./octet train --resume ", lock_.folder()));
+      return 128 + stop_signal();
+    }
     return 0;
   }
 
@@ -96,6 +102,20 @@ class Run {
     return model;
   }
 
+  static FileSystem& file_system_of(const TrainRequest& request) {
+    return request.file_system != nullptr ? *request.file_system : posix_file_system();
+  }
+
+  // What the run folder appears with: enough to resume, whatever happens then.
+  std::map<std::string, std::vector<std::byte>> first_files() const {
+    const std::string yaml = to_yaml(config_);
+    const auto bytes = std::as_bytes(std::span(yaml.data(), yaml.size()));
+    std::map<std::string, std::vector<std::byte>> files = {
+        {kConfigFile, {bytes.begin(), bytes.end()}}, {kMetricsFile, {}}};
+    if (is_onnx_model(config_)) files[kOnnxFile] = read_file(config_.model.init_from);
+    return files;
+  }
+
   void write_meta() const {
     nlohmann::ordered_json meta = describe_environment(threads_);
     meta["seed"] = config_.run.seed;
@@ -104,7 +124,7 @@ class Run {
     meta["dataset"] = config_.data.name;
     meta["dataset_sha256"] = {{"train", data_.train->sha256()}, {"test", data_.test->sha256()}};
     meta["normalization"] = {{"mean", data_.normalization.mean}, {"std", data_.normalization.std}};
-    write_json(std::filesystem::path(lock_.folder()) / "meta.json", meta);
+    write_json(lock_, "meta.json", meta);
   }
 
   std::vector<NamedTensor> weights() const { return state_tensors(*model_); }
@@ -129,14 +149,15 @@ class Run {
       OCTET_CHECK(all_finite(w.tensor), "the weights of ", w.name,
                   " are not finite; the last checkpoint stays");
     }
-    state_.metrics_bytes = metrics_->size_bytes();
+    metrics_->sync();
+    state_.metrics_bytes = static_cast<std::int64_t>(metrics_->size_bytes());
     RunState state = state_;
     state.wall_seconds += seconds_since_start();
     Checkpoint checkpoint;
     checkpoint.groups["model"] = weights();
     if (optimizer_) checkpoint.groups["optimizer"] = optimizer_->state();
     if (ema_) checkpoint.groups["ema"] = ema_->state();
-    checkpoint.state = nlohmann::json(state).dump();
+    checkpoint.state = to_text(state);
     checkpoint.config = to_yaml(config_);
     checkpoint.dataset_sha256 = data_.train->sha256();
     save_checkpoint(lock_, checkpoint, config_.checkpoint.keep);
@@ -146,6 +167,7 @@ class Run {
   void restore() {
     const auto loaded = resume_checkpoint(lock_);
     if (!loaded) {
+      refuse_finished("its checkpoint is missing");
       progress_.line("no checkpoint yet: starting at step 0");
       state_.resumed_at_steps.push_back(0);
       return;
@@ -153,7 +175,12 @@ class Run {
     if (!loaded->warning.empty()) progress_.line("warning: " + loaded->warning);
     const Checkpoint& checkpoint = loaded->checkpoint;
     check_resume(lock_.folder(), checkpoint, config_, *data_.train);
-    state_ = nlohmann::json::parse(checkpoint.state).get<RunState>();
+    const std::string source = message("\"", printable(loaded->path), "\"");
+    state_ = parse_run_state(checkpoint.state, source);
+    check_run_state(state_, plan(), source);
+    check_groups(checkpoint, source);
+    if (state_.phase != "done") refuse_finished("its last checkpoint is missing or damaged");
+    if (!has_run_config(lock_.files())) lock_.write(kConfigFile, checkpoint.config);
     if (stop_after_ > 0 && state_.total_steps >= stop_after_) {
       throw UsageError(message("--stop-after ", stop_after_, ": the run in ", lock_.folder(),
                                " has made ", state_.total_steps, " steps already"));
@@ -163,16 +190,58 @@ class Run {
       prepare_model(*model_, config_, *train_);
     copy_weights(checkpoint.groups.at("model"), weights(), loaded->path);
     resumed_ = checkpoint.groups;
+    resumed_.erase("model");
+    resumed_from_ = loaded->path;
     progress_.line(message("resuming in phase ", state_.phase, ", epoch ", state_.epoch + 1,
                            ", step ", state_.total_steps));
   }
 
-  // Gives a freshly made optimizer or average the state of the checkpoint, once.
+  // A summary is the last thing that a run writes, an integer model comes after its last step: what
+  // has come so far is never trained again.
+  void refuse_finished(const char* why) const {
+    const Folder& folder = lock_.files();
+    const bool trained = !folder.has(kCheckpointName) && folder.has(kInt8File);
+    if (!folder.has(kSummaryFile) && !trained) return;
+    throw UsageError(message("--resume ", lock_.folder(), ": this run has finished, and ", why,
+                             ", so there is nothing to go on with. Evaluate it with: ./octet eval ",
+                             lock_.folder(), "; or start a new run with --config ",
+                             folder.path_of(kConfigFile)));
+  }
+
+  // The groups are those that this phase has, and their tensors hold what training can leave.
+  void check_groups(const Checkpoint& checkpoint, const std::string& source) const {
+    for (const auto& [name, tensors] : checkpoint.groups) {
+      const bool expected = name == "model" || (name == "optimizer" && state_.phase != "done") ||
+                            (name == "ema" && state_.phase == "float");
+      OCTET_CHECK(expected, source, " has a group \"", printable(name), "\", which a run in phase ",
+                  state_.phase, " has not");
+      check_training_tensors(tensors, source);
+    }
+  }
+
+  // Gives a freshly made optimizer or average the state of the checkpoint, once. Only at the first
+  // step of a phase there may be none.
   void restore_group(const std::string& name, const std::vector<NamedTensor>& into) {
     const auto group = resumed_.find(name);
-    if (group == resumed_.end()) return;
-    copy_weights(group->second, into, "the checkpoint's group \"" + name + "\"");
+    if (group == resumed_.end()) {
+      OCTET_CHECK(resumed_from_.empty() || state_.step == 0 || into.empty(), "\"",
+                  printable(resumed_from_), "\" has no group \"", name, "\", and is at step ",
+                  state_.step, " of phase ", state_.phase);
+      return;
+    }
+    copy_weights(group->second, into, message(resumed_from_, ", group ", name));
     resumed_.erase(group);
+  }
+
+  RunPlan plan() const {
+    const DataLoader loader = make_loader({});
+    const std::int64_t batches = loader.batches(), size = train_->size();
+    return {.float_epochs = config_.train.epochs,
+            .qat_epochs = config_.quantize.epochs,
+            .qat = config_.quantize.method == Method::kQat,
+            .batches = batches,
+            .batch_size = config_.data.batch_size,
+            .epoch_images = std::min(size, batches * config_.data.batch_size)};
   }
 
   // --- Phases
@@ -229,10 +298,10 @@ class Run {
     if (config_.train.epochs > 0 && config_.train.bn_reestimate_batches > 0) reestimate_bn();
     if (config_.train.round_to_fp16) {
       round_to_fp16(weights());
-      save_weights(lock_.folder() + "/" + kFp16File, weights(), {{"model", config_.model.name}},
-                   DType::kF16);
+      lock_.write(kFp16File,
+                  serialize_weights(weights(), {{"model", config_.model.name}}, DType::kF16));
     }
-    save_weights(lock_.folder() + "/" + kFp32File, weights(), {{"model", config_.model.name}});
+    lock_.write(kFp32File, serialize_weights(weights(), {{"model", config_.model.name}}));
     begin_quantization();
     return result;
   }
@@ -371,6 +440,7 @@ class Run {
   std::unique_ptr<WeightEma> ema_;                     // of the float phase
   RunState state_;
   std::map<std::string, std::vector<NamedTensor>> resumed_;  // groups that wait for their owner
+  std::string resumed_from_;                                 // the path of their checkpoint
   std::unique_ptr<MetricsLog> metrics_;
   Progress progress_;
   Clock::time_point start_ = Clock::now();

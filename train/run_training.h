@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "file/file_system.h"
 #include "io/config.h"
 
 namespace octet {
@@ -16,7 +17,8 @@ struct TrainRequest {
       folder;  // of the run to resume; of a new one (--out), or empty for runs/<name>-NNN
   bool resume = false;
   int threads = 1;
-  std::int64_t stop_after = 0;  // stop and save once the run has made so many steps; 0: never
+  std::int64_t stop_after = 0;        // stop and save once the run has made so many steps; 0: never
+  FileSystem* file_system = nullptr;  // that the run folder is written through; null: the real one
 };
 
 // Trains, quantizes, converts, evaluates; everything lies in the run folder afterwards, the table

@@ -20,6 +20,8 @@ void on_signal(int signal) {
     g_signal = signal;
     return;
   }
+  // Each line that nobody reads raises another one.
+  if (signal == SIGPIPE) return;
   const auto seconds = now.tv_sec - g_first.tv_sec;
   if (seconds < 1 || (seconds == 1 && now.tv_nsec < g_first.tv_nsec)) return;
   std::signal(signal, SIG_DFL);
@@ -29,11 +31,18 @@ void on_signal(int signal) {
 }  // namespace
 
 void catch_stop_signals() {
+  g_signal = 0;
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  std::signal(SIGPIPE, on_signal);
+  if (std::signal(SIGHUP, on_signal) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
 }
 
 int stop_signal() { return g_signal; }
+
+void stop_if_asked() {
+  if (g_signal != 0) throw Interrupted{};
+}
 
 }  // namespace octet

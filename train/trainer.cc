@@ -50,6 +50,10 @@ FitResult Trainer::fit(const Phase& phase) {
   Clock::time_point last_save = Clock::now();
   images_ = 0;
   progress_.begin_phase();
+  if (stop_signal() != 0) {  // it came between the phases
+    save_();
+    return FitResult::kStopped;
+  }
   while (state_.epoch < phase.epochs) {
     phase.before_epoch(state_.epoch);
     model_.train();
@@ -73,6 +77,10 @@ FitResult Trainer::fit(const Phase& phase) {
     state_.loss_sum = 0.0;
     state_.correct = 0;
     state_.images = 0;
+    if (stop_signal() != 0) {  // it came while the epoch was validated
+      save_();
+      return FitResult::kStopped;
+    }
   }
   return FitResult::kFinished;
 }

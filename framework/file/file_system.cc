@@ -1,6 +1,7 @@
 #include "file/file_system.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,8 +9,21 @@
 
 namespace octet {
 
-int FileSystem::create(const std::string& path) {
-  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+int FileSystem::open_folder(int parent, const std::string& name) {
+  const int follow = parent == AT_FDCWD ? 0 : O_NOFOLLOW;
+  return ::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | follow);
+}
+
+int FileSystem::make_folder(int parent, const std::string& name) {
+  return ::mkdirat(parent, name.c_str(), 0777);
+}
+
+int FileSystem::create(int folder, const std::string& name) {
+  return ::openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+}
+
+int FileSystem::append_to(int folder, const std::string& name) {
+  return ::openat(folder, name.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }
 
 int FileSystem::reserve(int fd, std::uint64_t size_bytes) {
@@ -29,20 +43,20 @@ int FileSystem::sync(int fd) { return ::fsync(fd); }
 
 int FileSystem::close(int fd) { return ::close(fd); }
 
-int FileSystem::rename(const std::string& from, const std::string& to) {
-  return std::rename(from.c_str(), to.c_str());
+int FileSystem::rename(int folder, const std::string& from, const std::string& to) {
+  return ::renameat(folder, from.c_str(), folder, to.c_str());
 }
 
-int FileSystem::remove(const std::string& path) { return ::unlink(path.c_str()); }
+int FileSystem::rename_new(int folder, const std::string& from, const std::string& to) {
+  return ::renameat2(folder, from.c_str(), folder, to.c_str(), RENAME_NOREPLACE);
+}
 
-int FileSystem::sync_folder(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return -1;
-  const int result = ::fsync(fd);
-  const int error = errno;
-  ::close(fd);
-  errno = error;
-  return result;
+int FileSystem::remove(int folder, const std::string& name) {
+  return ::unlinkat(folder, name.c_str(), 0);
+}
+
+int FileSystem::remove_folder(int parent, const std::string& name) {
+  return ::unlinkat(parent, name.c_str(), AT_REMOVEDIR);
 }
 
 FileSystem& posix_file_system() {

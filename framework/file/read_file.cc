@@ -21,10 +21,11 @@ struct Descriptor {
 };
 
 template <class Container>
-Container read_all(const std::string& path, std::uint64_t max_bytes) {
+Container read_all(int folder, const std::string& name, const std::string& path,
+                   std::uint64_t max_bytes) {
   const auto reason = [] { return std::generic_category().message(errno); };
   // O_NONBLOCK: opening a FIFO that nobody writes to must not hang.
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  const Descriptor file{::openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   OCTET_CHECK(file.fd >= 0, "cannot open \"", printable(path), "\": ", reason());
   struct stat status {};
   OCTET_CHECK(::fstat(file.fd, &status) == 0, "cannot read \"", printable(path), "\": ", reason());
@@ -50,11 +51,21 @@ Container read_all(const std::string& path, std::uint64_t max_bytes) {
 }  // namespace
 
 std::vector<std::byte> read_file(const std::string& path, std::uint64_t max_bytes) {
-  return read_all<std::vector<std::byte>>(path, max_bytes);
+  return read_file_in(AT_FDCWD, path, path, max_bytes);
 }
 
 std::string read_text_file(const std::string& path, std::uint64_t max_bytes) {
-  return read_all<std::string>(path, max_bytes);
+  return read_text_file_in(AT_FDCWD, path, path, max_bytes);
+}
+
+std::vector<std::byte> read_file_in(int folder, const std::string& name, const std::string& path,
+                                    std::uint64_t max_bytes) {
+  return read_all<std::vector<std::byte>>(folder, name, path, max_bytes);
+}
+
+std::string read_text_file_in(int folder, const std::string& name, const std::string& path,
+                              std::uint64_t max_bytes) {
+  return read_all<std::string>(folder, name, path, max_bytes);
 }
 
 }  // namespace octet

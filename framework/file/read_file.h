@@ -15,4 +15,10 @@ inline constexpr std::uint64_t kMaxFileBytes = std::uint64_t{16} << 30;
 std::vector<std::byte> read_file(const std::string& path, std::uint64_t max_bytes = kMaxFileBytes);
 std::string read_text_file(const std::string& path, std::uint64_t max_bytes = kMaxFileBytes);
 
+// The same for a file of an open folder (a descriptor); `path` is its name in messages.
+std::vector<std::byte> read_file_in(int folder, const std::string& name, const std::string& path,
+                                    std::uint64_t max_bytes = kMaxFileBytes);
+std::string read_text_file_in(int folder, const std::string& name, const std::string& path,
+                              std::uint64_t max_bytes = kMaxFileBytes);
+
 }  // namespace octet

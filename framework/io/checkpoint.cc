@@ -1,9 +1,9 @@
 #include "io/checkpoint.h"
 
-#include <filesystem>
+#include <cerrno>
+#include <system_error>
 
 #include "base/error.h"
-#include "file/atomic_write.h"
 #include "file/printable.h"
 #include "file/read_file.h"
 #include "io/weights.h"
@@ -14,10 +14,6 @@ namespace {
 
 constexpr const char* kVersion = "1";
 constexpr const char* kHashKey = "octet.sha256";
-
-std::string path_in(const std::string& folder, const char* name) {
-  return (std::filesystem::path(folder) / name).string();
-}
 
 // SHA-256 of metadata (without the hash itself) and tensors; docs/model_file.md gives the encoding.
 std::string content_sha256(const std::map<std::string, std::string>& metadata,
@@ -34,8 +30,7 @@ std::string content_sha256(const std::map<std::string, std::string>& metadata,
 
 }  // namespace
 
-void save_checkpoint(const RunLock& lock, const Checkpoint& checkpoint, int keep,
-                     FileSystem* file_system) {
+void save_checkpoint(const RunLock& lock, const Checkpoint& checkpoint, int keep) {
   std::map<std::string, TensorEntry> tensors;
   for (const auto& [group, members] : checkpoint.groups) {
     for (const NamedTensor& member : members) {
@@ -59,11 +54,8 @@ void save_checkpoint(const RunLock& lock, const Checkpoint& checkpoint, int keep
 
   std::vector<TensorEntry> entries;
   for (const auto& [name, entry] : tensors) entries.push_back(entry);
-  AtomicWriteOptions options;
-  if (keep > 1) options.keep_previous_as = path_in(lock.folder(), kPreviousCheckpointName);
-  options.file_system = file_system;
-  atomic_write(path_in(lock.folder(), kCheckpointName),
-               serialize_safetensors(metadata, std::move(entries)), options);
+  lock.write(kCheckpointName, serialize_safetensors(metadata, std::move(entries)),
+             keep > 1 ? kPreviousCheckpointName : "");
 }
 
 Checkpoint parse_checkpoint(std::vector<std::byte> bytes, const std::string& source_name) {
@@ -91,6 +83,7 @@ Checkpoint parse_checkpoint(std::vector<std::byte> bytes, const std::string& sou
     const std::string group = slash == std::string::npos ? "model" : full_name.substr(0, slash);
     checkpoint.groups[group].push_back(std::move(tensor));
   }
+  OCTET_CHECK(checkpoint.groups.count("model") > 0, name, " has no tensors of a model");
   return checkpoint;
 }
 
@@ -99,24 +92,28 @@ Checkpoint read_checkpoint(const std::string& path) {
 }
 
 std::optional<LoadedCheckpoint> load_checkpoint(const std::string& folder) {
-  const std::string current = path_in(folder, kCheckpointName);
-  const std::string previous = path_in(folder, kPreviousCheckpointName);
-  std::error_code ignored;
-  const bool has_current = std::filesystem::exists(current, ignored);
-  const bool has_previous = std::filesystem::exists(previous, ignored);
+  return load_checkpoint(Folder(folder));
+}
+
+std::optional<LoadedCheckpoint> load_checkpoint(const Folder& folder) {
+  const std::string current = folder.path_of(kCheckpointName);
+  const std::string previous = folder.path_of(kPreviousCheckpointName);
+  const bool has_current = folder.has(kCheckpointName);
+  const bool has_previous = folder.has(kPreviousCheckpointName);
   if (!has_current && !has_previous) return std::nullopt;
 
   std::string warning = message("\"", printable(current), "\" is missing");
   if (has_current) {
     try {
-      return LoadedCheckpoint{read_checkpoint(current), current, ""};
+      return LoadedCheckpoint{parse_checkpoint(folder.read(kCheckpointName), current), current, ""};
     } catch (const Error& error) {
       OCTET_CHECK(has_previous, error.what(), "; there is no previous checkpoint");
       warning = error.what();
     }
   }
   try {
-    return LoadedCheckpoint{read_checkpoint(previous), previous,
+    return LoadedCheckpoint{parse_checkpoint(folder.read(kPreviousCheckpointName), previous),
+                            previous,
                             message(warning, "; going back to \"", printable(previous), "\"")};
   } catch (const Error& error) {
     throw Error(message("no valid checkpoint: ", warning, "; ", error.what()));
@@ -124,12 +121,14 @@ std::optional<LoadedCheckpoint> load_checkpoint(const std::string& folder) {
 }
 
 std::optional<LoadedCheckpoint> resume_checkpoint(const RunLock& lock) {
-  std::optional<LoadedCheckpoint> loaded = load_checkpoint(lock.folder());
-  const std::string current = path_in(lock.folder(), kCheckpointName);
-  if (loaded && loaded->path != current && std::filesystem::exists(current)) {
-    std::error_code error;
-    std::filesystem::rename(current, path_in(lock.folder(), kBrokenCheckpointName), error);
-    OCTET_CHECK(!error, "cannot set \"", printable(current), "\" aside: ", error.message());
+  const Folder& folder = lock.files();
+  std::optional<LoadedCheckpoint> loaded = load_checkpoint(folder);
+  if (loaded && loaded->path != folder.path_of(kCheckpointName) && folder.has(kCheckpointName)) {
+    const int result =
+        folder.file_system().rename(folder.fd(), kCheckpointName, kBrokenCheckpointName);
+    OCTET_CHECK(result == 0, "cannot set \"", printable(folder.path_of(kCheckpointName)),
+                "\" aside: ", std::generic_category().message(errno));
+    folder.sync();
   }
   return loaded;
 }

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "file/file_system.h"
 #include "io/run_lock.h"
 #include "nn/module.h"
 
@@ -31,8 +30,7 @@ inline constexpr const char* kBrokenCheckpointName = "checkpoint.broken.safetens
 // Saves into the locked run folder so that a kill or a power cut at any instant leaves a valid
 // checkpoint, the old one or the new one. keep: 1 replaces the old one, 2 keeps it as
 // checkpoint.prev.safetensors. Throws Error (full disk, ...); the old checkpoint is then in place.
-void save_checkpoint(const RunLock& lock, const Checkpoint& checkpoint, int keep = 2,
-                     FileSystem* file_system = nullptr);
+void save_checkpoint(const RunLock& lock, const Checkpoint& checkpoint, int keep = 2);
 
 // One file, completely verified: layout, version, and the SHA-256 of its content. Throws Error that
 // names the file and the reason.
@@ -47,6 +45,7 @@ struct LoadedCheckpoint {
 
 // The newest valid checkpoint of a run folder, without touching anything; none if the folder has no
 // checkpoint at all. Throws Error if there are checkpoints, but no valid one.
+std::optional<LoadedCheckpoint> load_checkpoint(const Folder& folder);
 std::optional<LoadedCheckpoint> load_checkpoint(const std::string& folder);
 
 // The same for a run that goes on writing: a checkpoint that is not valid is set aside as

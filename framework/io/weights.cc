@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/half.h"
+#include "file/atomic_write.h"
 #include "file/printable.h"
 #include "file/read_file.h"
 #include "file/sha256.h"
@@ -131,8 +132,8 @@ void round_to_fp16(const std::vector<NamedTensor>& tensors) {
   }
 }
 
-void save_weights(const std::string& path, const std::vector<NamedTensor>& tensors,
-                  std::map<std::string, std::string> metadata, DType as) {
+std::vector<std::byte> serialize_weights(const std::vector<NamedTensor>& tensors,
+                                         std::map<std::string, std::string> metadata, DType as) {
   metadata["format"] = "pt";
   metadata[kFormatKey] = "weights";
   std::vector<NamedTensor> written = tensors;
@@ -143,7 +144,12 @@ void save_weights(const std::string& path, const std::vector<NamedTensor>& tenso
   }
   std::vector<TensorEntry> entries;
   for (const NamedTensor& tensor : written) entries.push_back(to_entry(tensor));
-  write_safetensors(path, metadata, std::move(entries));
+  return serialize_safetensors(metadata, std::move(entries));
+}
+
+void save_weights(const std::string& path, const std::vector<NamedTensor>& tensors,
+                  std::map<std::string, std::string> metadata, DType as) {
+  atomic_write(path, serialize_weights(tensors, std::move(metadata), as));
 }
 
 Tensor turn_flattened_columns(const NamedTensor& weight, std::int64_t channels) {

@@ -26,8 +26,12 @@ std::string weights_sha256(std::vector<NamedTensor> tensors);
 // its tensor.
 void round_to_fp16(const std::vector<NamedTensor>& tensors);
 
-// Writes a .safetensors file of weights alone, atomically. `metadata` is added to our own
+// The bytes of a .safetensors file of weights alone. `metadata` is added to our own
 // ("octet.format": "weights"). With `as` F16, F32 tensors are written rounded to half precision.
+std::vector<std::byte> serialize_weights(const std::vector<NamedTensor>& tensors,
+                                         std::map<std::string, std::string> metadata = {},
+                                         DType as = DType::kF32);
+// serialize_weights, written atomically.
 void save_weights(const std::string& path, const std::vector<NamedTensor>& tensors,
                   std::map<std::string, std::string> metadata = {}, DType as = DType::kF32);
 

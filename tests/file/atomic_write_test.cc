@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "file/folder.h"
 #include "file/read_file.h"
 #include "tests/file/faulty_file_system.h"
 #include "tests/file/temp_folder.h"
@@ -56,13 +57,13 @@ TEST_CASE("atomic_write creates, replaces, and leaves nothing else behind") {
   CHECK(folder.list() == Names{"a"});
 }
 
-TEST_CASE("atomic_write keeps the previous file under the name asked for") {
+TEST_CASE("a folder keeps the previous file under the name asked for") {
   const TempFolder folder;
-  const AtomicWriteOptions options = {.keep_previous_as = folder / "prev"};
-  atomic_write(folder / "a", bytes_of("one"), options);
+  const Folder opened(folder.path());
+  opened.write("a", bytes_of("one"), "prev");
   CHECK(folder.list() == Names{"a"});
-  atomic_write(folder / "a", bytes_of("two"), options);
-  atomic_write(folder / "a", bytes_of("three"), options);
+  opened.write("a", bytes_of("two"), "prev");
+  opened.write("a", bytes_of("three"), "prev");
   CHECK(read_text_file(folder / "a") == "three");
   CHECK(read_text_file(folder / "prev") == "two");
 }
@@ -74,46 +75,49 @@ TEST_CASE("atomic_write: whatever call fails, the old file stays and the error s
       CAPTURE(at);
       const TempFolder folder;
       atomic_write(folder / "a", "old");
-      FaultyFileSystem faulty(at, Fault::kFail);
-      AtomicWriteOptions options = {.file_system = &faulty};
-      if (keep) options.keep_previous_as = folder / "prev";
+      const auto write = [&](FileSystem& file_system) {
+        if (!keep) return atomic_write(folder / "a", bytes_of("new"), file_system);
+        Folder(folder.path(), file_system).write("a", bytes_of("new"), "prev");
+      };
+      FaultyFileSystem faulty(keep ? at + 1 : at, Fault::kFail);  // 0 opens the folder
       std::string what;
       try {
-        atomic_write(folder / "a", bytes_of("new"), options);
+        write(faulty);
       } catch (const Error& error) {
         what = error.what();
       }
-      CHECK(what.find("a\": No space left on device (while ") != std::string::npos);
+      CHECK(what.find(at == 0 && !keep ? "a\": cannot open the folder \"" : "a\": No space left") !=
+            std::string::npos);
+      CHECK(what.find("No space left on device") != std::string::npos);
       const bool only_folder_sync_failed = what.find("fsync of the folder") != std::string::npos;
       CHECK(read_text_file(folder / "a") == (only_folder_sync_failed ? "new" : "old"));
       const Names names = folder.list();
       CHECK((names == Names{"a"} || (only_folder_sync_failed && names == Names{"a", "prev"})));
       if (at == 0) {
         FaultyFileSystem count(-1, Fault::kFail);
-        options.file_system = &count;
-        atomic_write(folder / "a", bytes_of("new"), options);
-        calls = count.calls();
+        write(count);
+        calls = keep ? count.calls() - 1 : count.calls();
       }
     }
-    CHECK(calls == (keep ? 8 : 7));
+    CHECK(calls == 8);  // open, create, reserve, write, fsync, close, rename, fsync
   }
 }
 
 TEST_CASE("atomic_write: killed before or after any call, the file is the old or the new one") {
   for (const Fault fault : {Fault::kKillBefore, Fault::kKillAfter}) {
-    for (int at = 0; at < 7; ++at) {
+    for (int at = 0; at < 8; ++at) {
       CAPTURE(at);
       const TempFolder folder;
       atomic_write(folder / "a", "old");
       const int status = status_of_child([&] {
         FaultyFileSystem faulty(at, fault);
-        atomic_write(folder / "a", bytes_of("new"), {.file_system = &faulty});
+        atomic_write(folder / "a", bytes_of("new"), faulty);
         return 0;
       });
       REQUIRE(WIFSIGNALED(status));
       const std::string content = read_text_file(folder / "a");
       CHECK((content == "old" || content == "new"));
-      remove_stale_temporaries(folder.path());
+      Folder(folder.path()).remove_stale_temporaries();
       CHECK(folder.list() == Names{"a"});
     }
   }
@@ -142,8 +146,8 @@ TEST_CASE("atomic_write: the kernel's own refusal of a large file leaves the old
 // The device on which every write fails with the kernel's real ENOSPC.
 TEST_CASE("atomic_write: a full device is reported as such and leaves the old file") {
   struct FullDevice final : FileSystem {
-    int create(const std::string& path) override {
-      const int made = FileSystem::create(path);
+    int create(int folder, const std::string& name) override {
+      const int made = FileSystem::create(folder, name);
       if (made >= 0) ::close(made);
       return made < 0 ? made : ::open("/dev/full", O_WRONLY);
     }
@@ -153,7 +157,7 @@ TEST_CASE("atomic_write: a full device is reported as such and leaves the old fi
   atomic_write(folder / "a", "old");
   FullDevice full;
   CHECK_THROWS_WITH_AS(
-      atomic_write(folder / "a", bytes_of("new"), {.file_system = &full}),
+      atomic_write(folder / "a", bytes_of("new"), full),
       ("cannot write \"" + (folder / "a") + "\": No space left on device (while writing)").c_str(),
       Error);
   CHECK(read_text_file(folder / "a") == "old");
@@ -169,22 +173,55 @@ TEST_CASE("atomic_write: what is no file stays in its place") {
   CHECK(std::filesystem::is_fifo(pipe));
 }
 
-TEST_CASE("remove_stale_temporaries touches nothing else") {
+TEST_CASE("removing stale temporaries touches nothing else") {
   const TempFolder folder;
   for (const char* name : {"a", "a.tmp-12-3", "a.tmp-notes", "tmp-1-2"}) {
     atomic_write(folder / name, "x");
   }
-  remove_stale_temporaries(folder.path());
+  Folder(folder.path()).remove_stale_temporaries();
   CHECK(folder.list() == Names{"a", "a.tmp-notes", "tmp-1-2"});
 }
 
 TEST_CASE("atomic_write into a folder that is not there names the path and the reason") {
   const TempFolder folder;
   CHECK_THROWS_WITH_AS(atomic_write(folder / "no/a", "x"),
-                       ("cannot write \"" + (folder / "no/a") +
-                        "\": No such file or directory (while creating a temporary file)")
+                       ("cannot write \"" + (folder / "no/a") + "\": cannot open the folder \"" +
+                        (folder / "no") + "\": No such file or directory")
                            .c_str(),
                        Error);
+}
+
+TEST_CASE("a folder writes to what was opened, also after its name means another one") {
+  const TempFolder temp;
+  create_folders(temp / "a/b");
+  const Folder opened(temp / "a/b");
+  CHECK(opened.in_place());
+  std::filesystem::rename(temp / "a/b", temp / "moved");
+  CHECK_FALSE(opened.in_place());
+  create_folders(temp / "a/b/");
+  CHECK_FALSE(opened.in_place());
+  opened.write("f", "x");
+  CHECK(read_text_file(temp / "moved/f") == "x");
+  CHECK(opened.read_text("f") == "x");
+  CHECK(Folder(temp / "a/b").names().empty());
+}
+
+TEST_CASE("a folder in an open one is not a symbolic link") {
+  const TempFolder temp;
+  create_folders(temp / "real");
+  std::filesystem::create_directory_symlink("real", temp / "link");
+  const Folder parent(temp.path());
+  CHECK_NOTHROW(Folder(parent, "real"));
+  CHECK_THROWS_AS(Folder(parent, "link"), Error);
+}
+
+TEST_CASE("atomic_write: a path that names a folder is refused") {
+  const TempFolder folder;
+  for (const char* name : {"", ".", "..", "x/"}) {
+    CAPTURE(name);
+    CHECK_THROWS_WITH_AS(atomic_write(folder / name, "x"), doctest::Contains("it names a folder"),
+                         Error);
+  }
 }
 
 TEST_CASE("read_file: missing, a folder, too large") {

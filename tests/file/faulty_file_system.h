@@ -1,6 +1,7 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -23,8 +24,11 @@ class FaultyFileSystem final : public FileSystem {
 
   int calls() const { return count_; }
 
-  int create(const std::string& path) override {
-    return step([&] { return FileSystem::create(path); });
+  int open_folder(int parent, const std::string& name) override {
+    return step([&] { return FileSystem::open_folder(parent, name); });
+  }
+  int create(int folder, const std::string& name) override {
+    return step([&] { return FileSystem::create(folder, name); });
   }
   int reserve(int fd, std::uint64_t size) override {
     return step([&] { return FileSystem::reserve(fd, size); });
@@ -37,19 +41,17 @@ class FaultyFileSystem final : public FileSystem {
     return step([&] { return FileSystem::sync(fd); });
   }
   int close(int fd) override {
-    // A close that reports an error has closed the descriptor all the same.
+    // A close that reports an error has closed the descriptor all the same. Of a folder, which is
+    // closed last, it is never made to fail: nothing was written to it.
+    struct stat status {};
+    if (::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) return FileSystem::close(fd);
     if (count_ == at_ && fault_ == Fault::kFail) FileSystem::close(fd);
     return step([&] { return FileSystem::close(fd); });
   }
-  int rename(const std::string& from, const std::string& to) override {
-    return step([&] { return FileSystem::rename(from, to); });
+  int rename(int folder, const std::string& from, const std::string& to) override {
+    return step([&] { return FileSystem::rename(folder, from, to); });
   }
-  int remove(const std::string& path) override {  // cleaning up is never made to fail
-    return FileSystem::remove(path);
-  }
-  int sync_folder(const std::string& path) override {
-    return step([&] { return FileSystem::sync_folder(path); });
-  }
+  // Cleaning up (remove) is never made to fail.
 
  private:
   template <class Call>
