@@ -57,7 +57,7 @@ TEST_CASE("threads: a child of fork runs and frees executors, its parent's and i
       if (ran) REQUIRE(gives(inherited.get(), images, expected));
       const pid_t child = fork();
       if (child == 0) {
-        alarm(60);
+        alarm(120);
         bool right = gives(inherited.get(), images, expected);
         right &= gives(executor_of(model, threads).get(), images, expected);
         right &= gives(inherited.get(), images, expected);
