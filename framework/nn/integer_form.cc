@@ -13,6 +13,22 @@ bool usable(float scale) {
   return scale > 0.0f && std::isnormal(scale) && std::isnormal(1.0f / scale);
 }
 
+// The codes of one channel's weights: the quantizer's range, and one more at the low end if its
+// min_val says that they reach it, -128 of 8 bits. Our own never do, eq. (4); a network that was
+// quantized elsewhere may.
+QRange weight_range(const FakeQuantize& weight_fake_quant, std::int64_t channel) {
+  QRange range = weight_fake_quant.range();
+  const auto lowest = static_cast<float>(range.quant_min - 1);
+  float scale = 0.0f, min_val = 0.0f;
+  for (const auto& [name, tensor] : weight_fake_quant.buffers()) {
+    const std::int64_t i = tensor.numel() == 1 ? 0 : channel;
+    if (name == "scale") scale = tensor.data()[i];
+    if (name == "min_val") min_val = tensor.data()[i];
+  }
+  if (min_val == lowest * scale) --range.quant_min;
+  return range;
+}
+
 // What is written for one channel.
 struct Channel {
   float weight_scale = 1.0f;
@@ -21,11 +37,12 @@ struct Channel {
 };
 
 // w: the channel's `count` weights, quantized at `scale` and multiplied by `factor`; the codes go
-// to `codes`.
+// to `codes`. A negative factor negates the codes, so then there is no -128.
 Channel make_channel(const float* w, std::int64_t count, float scale, float factor, float bias,
                      float input_scale, QRange range, std::int8_t* codes) {
   Channel channel;
   const float folded = scale * std::fabs(factor);
+  if (factor < 0.0f) range.quant_min = -range.quant_max;
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int32_t q = folded == 0.0f ? 0 : quantize_one(w[i], 1.0f / scale, 0, range);
     codes[i] = static_cast<std::int8_t>(factor < 0.0f ? -q : q);
@@ -98,7 +115,7 @@ IntegerForm make_integer_form(const RealForm& real, const FakeQuantize& weight_f
     OCTET_CHECK(std::isfinite(factor) && std::isfinite(bias), "channel ", c,
                 " has a factor or bias that is not finite; training has diverged");
     made.push_back(make_channel(real.weight.data() + c * count, count, scales[i], factor, bias,
-                                input.scale, weight_fake_quant.range(),
+                                input.scale, weight_range(weight_fake_quant, c),
                                 form.weight.data() + c * count));
     form.weight_scale.push_back(made.back().weight_scale);
     form.bias.push_back(made.back().bias);

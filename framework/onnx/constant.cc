@@ -107,9 +107,12 @@ Constant read_constant(const pb::TensorProto& t) {
     case Type::INT64:
       decode<std::int64_t>(t, t.int64_data(), count, c.integers);
       break;
+    case Type::BOOL:
+      decode<std::uint8_t>(t, t.int32_data(), count, c.integers);
+      break;
     default:
       throw Error(message("has elements of type ", type_name(t.data_type()),
-                          "; float32, int8, uint8, int32 and int64 are supported"));
+                          "; float32, int8, uint8, int32, int64 and bool are supported"));
   }
   for (const float x : c.reals) {
     OCTET_CHECK(std::isfinite(x), "has an element that is not finite");
@@ -126,7 +129,9 @@ Constant quantize_constant(const Constant& real, const Grid& grid) {
                  .reals = {},
                  .integers = {},
                  .name = real.name,
-                 .scale = {}};
+                 .scale = {},
+                 .axis = 0,
+                 .asymmetry = {}};
   for (std::size_t i = 0; i < real.reals.size(); ++i) {
     const std::size_t c = index.of(i);
     const double x = std::nearbyint(real.reals[i] / grid.scale[c]);  // the default: half to even
@@ -138,24 +143,25 @@ Constant quantize_constant(const Constant& real, const Grid& grid) {
 }
 
 Constant dequantize_constant(const Constant& codes, const Grid& grid) {
+  const bool is_byte = codes.type == Type::INT8 || codes.type == Type::UINT8;
   const std::int64_t symmetric = codes.type == Type::UINT8 ? 128 : 0;
-  for (const std::int64_t zero_point : grid.zero_point) {
-    OCTET_CHECK(zero_point == symmetric, "is an asymmetric weight: ", type_name(codes.type),
-                " with zero point ", zero_point, ", and only ", symmetric,
-                " has an integer form here; quantize weights symmetrically (ONNX Runtime: "
-                "weight_type=QuantType.QInt8, extra_options={\"WeightSymmetric\": True})");
-  }
   const ScaleIndex index(codes.dims, grid);
   Constant real{.type = Type::FLOAT,
                 .dims = codes.dims,
                 .reals = {},
                 .integers = {},
                 .name = codes.name,
-                .scale = grid.scale,
-                .axis = grid.axis};
+                .scale = is_byte ? grid.scale : std::vector<float>{},
+                .axis = grid.axis,
+                .asymmetry = {}};
+  for (const std::int64_t zero_point : grid.zero_point) {
+    if (zero_point == symmetric) continue;
+    real.asymmetry = message(type_name(codes.type), " with zero point ", zero_point);
+  }
   for (std::size_t i = 0; i < codes.integers.size(); ++i) {
-    real.reals.push_back(static_cast<float>(codes.integers[i] - symmetric) *
-                         grid.scale[index.of(i)]);
+    const std::size_t c = index.of(i);
+    real.reals.push_back(static_cast<float>(codes.integers[i] - grid.zero_point[c]) *
+                         grid.scale[c]);
   }
   return real;
 }

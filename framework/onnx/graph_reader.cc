@@ -9,11 +9,14 @@ namespace {
 
 // Of nodes: some checks look at all those before one.
 constexpr int kMaxNodes = 1 << 14;
-constexpr std::int64_t kOldestOpset = 7, kNewestOpset = 25;
+constexpr std::int64_t kOldestOpset = 7, kNewestOpset = 27;
 
 void check_opset(OnnxGraph& g) {
   for (const pb::OperatorSetIdProto& opset : g.model.opset_import()) {
-    if (opset.domain().empty() || opset.domain() == "ai.onnx") g.opset = opset.version();
+    if (!opset.domain().empty() && opset.domain() != "ai.onnx") continue;
+    OCTET_CHECK(g.opset == 0 || g.opset == opset.version(), "says that it uses opset ", g.opset,
+                ", and also ", opset.version());
+    g.opset = opset.version();
   }
   OCTET_CHECK(g.opset >= kOldestOpset && g.opset <= kNewestOpset, "uses opset ", g.opset,
               "; supported are ", kOldestOpset, " to ", kNewestOpset);
@@ -34,7 +37,9 @@ void read_input(OnnxGraph& g) {
   g.input_type = static_cast<pb::TensorProto::DataType>(type.elem_type());
   for (const auto& dim : type.shape().dim()) {
     const bool known = dim.value_case() == pb::TensorShapeProto::Dimension::kDimValue;
-    OCTET_CHECK(!known || dim.dim_value() >= 0, "has an input with a negative dimension");
+    // Some exporters write -1 for "any".
+    OCTET_CHECK(!known || dim.dim_value() >= -1, "has an input with the dimension ",
+                dim.dim_value());
     g.input_dims.push_back(known ? dim.dim_value() : -1);
   }
 }
@@ -57,7 +62,10 @@ void check_node(const OnnxNode& node) {
   const pb::NodeProto& n = node.proto();
   node.require(n.domain().empty() || n.domain() == "ai.onnx", "is an op of the domain \"",
                printable(n.domain()), "\"; only ONNX's own ops are supported");
+  std::set<std::string> names;
   for (const pb::AttributeProto& a : n.attribute()) {
+    node.require(names.insert(a.name()).second, "has the attribute \"", printable(a.name()),
+                 "\" twice");
     node.require(!a.has_g() && a.graphs_size() == 0,
                  "has a subgraph; control flow is not supported");
     node.require(a.ref_attr_name().empty(), "refers to a function's attribute");

@@ -7,6 +7,7 @@
 #include "file/printable.h"
 #include "file/read_file.h"
 #include "onnx/importer.h"
+#include "quant/fake_quantize.h"
 
 namespace octet {
 namespace {
@@ -21,9 +22,15 @@ OnnxModel make(std::span<const std::byte> bytes, const Shape& image_shape) {
                    .image_shape = importer.image_shape(),
                    .classes = importer.classes(),
                    .quantization = {},
-                   .pixels = importer.pixels()};
+                   .pixels = importer.pixels(),
+                   .input_quantization = importer.input_quantization()};
+  bool is_quantized = false;  // import's own layers know their weights' scales in any case
   for (const LayerSpec& layer : importer.layers()) {
-    if (layer.weight_scale.empty() && !layer.activation) continue;
+    is_quantized =
+        is_quantized || layer.activation || (!layer.weight_scale.empty() && !layer.is_added);
+  }
+  for (const LayerSpec& layer : importer.layers()) {
+    if (!is_quantized || (layer.weight_scale.empty() && !layer.activation)) continue;
     result.quantization.push_back({layer.name, layer.weight_scale, layer.activation});
   }
   result.model = build_imported_model(std::move(importer.layers()));
@@ -61,12 +68,20 @@ OnnxModel import_onnx(const std::string& path, const Shape& image_shape) {
 void apply_quantization(Module& prepared, const std::vector<LeafQuantization>& quantization) {
   std::map<std::string, Tensor> buffers;
   for (const NamedTensor& t : prepared.named_buffers()) buffers.emplace(t.name, t.tensor);
+  std::map<std::string, Leaf*> leaves;
+  for (const auto& [name, leaf] : named_leaves(prepared)) leaves.emplace(name, leaf);
   const auto find = [&](const std::string& name) -> std::optional<Quantizer> {
     if (buffers.count(name + ".scale") == 0) return std::nullopt;
     return Quantizer{buffers.at(name + ".scale"), buffers.at(name + ".zero_point"),
                      buffers.at(name + ".min_val"), buffers.at(name + ".max_val")};
   };
   for (const LeafQuantization& leaf : quantization) {
+    OCTET_CHECK(leaves.count(leaf.leaf) == 1, "the model has no layer [", leaf.leaf,
+                "], which the file quantizes");
+    for (const FakeQuantize* f : leaves.at(leaf.leaf)->fake_quantizers()) {
+      OCTET_CHECK(f->config().bits == 8, "[", leaf.leaf, "] has 8 bits in the file and ",
+                  f->config().bits, " in the configuration; leave quantize.*.bits at 8");
+    }
     if (leaf.activation) {
       std::optional<Quantizer> q = find(leaf.leaf + ".activation_fake_quant");
       if (q) set(*q, 0, leaf.activation->scale, leaf.activation->zero_point, kActivationRange);
@@ -79,8 +94,8 @@ void apply_quantization(Module& prepared, const std::vector<LeafQuantization>& q
     OCTET_CHECK(given == 1 || given == channels, "[", leaf.leaf, "] has ", given,
                 " weight scales in the file and ", channels,
                 " in the model; set quantize.weight.qscheme to per_channel_symmetric");
-    for (std::int64_t c = 0; c < channels; ++c) {
-      set(*q, c, leaf.weight_scale[static_cast<std::size_t>(given == 1 ? 0 : c)], 0, kWeightRange);
+    for (std::int64_t c = 0; c < channels; ++c) {  // others quantize to all of int8
+      set(*q, c, leaf.weight_scale[static_cast<std::size_t>(given == 1 ? 0 : c)], 0, {-128, 127});
     }
   }
 }

@@ -26,23 +26,26 @@ struct OnnxModel {
   std::vector<LeafQuantization> quantization;  // empty for a float file
   // Of a model that reads uint8 pixels: the real numbers they stand for.
   std::optional<QParams> pixels;
+  // How it quantizes its input: the same, or of a float input.
+  std::optional<QParams> input_quantization;
 };
 
-// The model of a file. Layers are named as their weights ("conv1" of "conv1.weight"), or as their
-// nodes. Batch norm behind a convolution becomes part of its leaf; ReLU and Clip(0, 6) become the
-// activation of the layer before.
+// The model of a file: what ONNX Runtime computes, or an error. Layers are named as their weights
+// ("conv1" of "conv1.weight"), or as their nodes. Batch norm, biases, ReLU and Clip(0, 6) become
+// part of the layer before where nothing else reads that, and otherwise a layer of their own.
 //   image_shape: [H, W, C]; rank 0: as the file says. Needed where the file leaves extents open.
-// int8 activations come in as uint8, code and zero point plus 128. Weights must be symmetric; a
-// code of -128 becomes -127. Throws Error that starts with the file's name and names node and
-// reason: an op that no leaf computes, external data, a graph with a cycle or a dangling value,
-// shapes that do not fit, a truncated file.
+// int8 activations come in as uint8, code and zero point plus 128. Weights must be symmetric.
+// Throws Error that starts with the file's name and names node and reason: an op that no leaf
+// computes, an attribute that its opset does not have, external data, a graph with a cycle or a
+// dangling value, shapes that do not fit, a truncated file.
 OnnxModel import_onnx(const std::string& path, const Shape& image_shape = {});
 OnnxModel parse_onnx(std::span<const std::byte> bytes, const std::string& source_name,
                      const Shape& image_shape = {});
 
 // Sets scales, zero points and ranges of a prepared model to those of the file. The quantizers that
 // the file says nothing of stay as they are; so does that of the logits, which have none.
-// Throws Error if the model lacks a leaf of the file, or shares a scale where the file has several.
+// Throws Error if the model lacks a leaf of the file, shares a scale where the file has several, or
+// is prepared for fewer than 8 bits.
 void apply_quantization(Module& prepared, const std::vector<LeafQuantization>& quantization);
 
 }  // namespace octet

@@ -1,9 +1,9 @@
 #include "onnx/importer.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "file/printable.h"
+#include "onnx/op_signature.h"
 
 namespace octet {
 namespace {
@@ -11,26 +11,17 @@ namespace {
 using Kind = LayerSpec::Kind;
 using Type = pb::TensorProto;
 
-// Stands for the batch in the sizes that a Shape node gives; Reshape copies it.
-constexpr std::int64_t kBatch = std::numeric_limits<std::int64_t>::min();
-
 // How often each element of the file's tensors may be made again: quantized, dequantized, passed on
 // and given to a layer, with room to spare.
 constexpr std::int64_t kMakings = 8;
 
 constexpr char kSupported[] =
-    "Conv, BatchNormalization, Gemm, MatMul, Relu, Clip, Add, Concat, MaxPool, AveragePool, "
+    "Conv, BatchNormalization, Gemm, MatMul, Relu, Clip, Add, Sum, Concat, MaxPool, AveragePool, "
     "GlobalAveragePool, ReduceMean, Flatten, Reshape, Squeeze, QuantizeLinear, DequantizeLinear, "
     "Softmax at the end, Identity, Dropout and Cast";
 
-Constant list_of(std::vector<std::int64_t> integers) {
-  Constant c{.type = Type::INT64,
-             .dims = {static_cast<std::int64_t>(integers.size())},
-             .reals = {},
-             .integers = std::move(integers),
-             .name = {},
-             .scale = {}};
-  return c;
+bool passes_codes_on(const LayerSpec& s) {
+  return s.kind == Kind::kMaxPool || s.kind == Kind::kFlatten;
 }
 
 }  // namespace
@@ -43,6 +34,11 @@ Importer::Importer(const OnnxGraph& graph, const Shape& image_shape)
               "; a model takes images [N, C, H, W]");
   OCTET_CHECK(graph.input_type == Type::FLOAT || graph.input_type == Type::UINT8,
               "takes elements that are neither float32 nor uint8 pixels");
+  for (const OnnxNode& node : graph.nodes) {
+    node.require(node.op() != "Transpose" || node.input(0) != graph.input,
+                 "turns the axes of the input, so images come as [N, H, W, C]; export the model so "
+                 "that it takes them as [N, C, H, W] (tf2onnx: --inputs-as-nchw)");
+  }
   std::vector<std::int64_t> image{dims[2], dims[3], dims[1]};
   for (int i = 0; i < 3; ++i) {
     std::int64_t& extent = image[static_cast<std::size_t>(i)];
@@ -62,35 +58,38 @@ Importer::Importer(const OnnxGraph& graph, const Shape& image_shape)
 
 void Importer::run() {
   for (const OnnxNode& node : graph_.nodes) read(node);
+  read_output();
+  settle_quantization();
+  for (const LayerSpec& layer : layers_) {
+    OCTET_CHECK(layer.is_read, layer.node, " dangles: nothing reads what it computes");
+  }
+}
+
+void Importer::read_output() {
   const auto result = values_.find(graph_.output);
   OCTET_CHECK(
       result != values_.end() && !result->second.codes && result->second.layer != kModelInput,
       "has the output \"", printable(graph_.output), "\", which no layer computes");
-  const Value& logits = result->second;
+  const Value logits = result->second;
   OCTET_CHECK(logits.shape.rank() == 1, "gives ", logits.shape,
               " per image; a classifier gives one number per class");
   classes_ = logits.shape[0];
-  LayerSpec& last = layers_[static_cast<std::size_t>(logits.layer)];
-  last.is_read = true;
-  if (last.act_is_implied) last.act = Act::kNone;  // logits are not cut off
-  for (const LayerSpec& layer : layers_) {
-    OCTET_CHECK(layer.is_read, layer.node, " dangles: nothing reads what it computes");
-    for (const QParams& q : layer.requantized) {
-      OCTET_CHECK(layer.activation == q, layer.node,
-                  " reads a value that was quantized anew, with scale ", q.scale, ", zero point ",
-                  q.zero_point, "; that must be its output's");
-    }
-  }
+  const LayerSpec& last = layers_[static_cast<std::size_t>(logits.layer)];
+  // Their own quantization is left out: it changes no class, but that it makes some equal.
+  const bool is_made = last.kind == Kind::kLinear && last.act == Act::kNone && !last.is_read;
+  if (!is_made) append_head(logits);
+  layers_[is_made ? static_cast<std::size_t>(logits.layer) : layers_.size() - 1].is_read = true;
 }
 
 void Importer::read(const OnnxNode& node) {
+  if (!check_signature(node, graph_.opset)) refuse_op(node);
   if (read_constant_node(node)) return;
   const std::string& op = node.op();
   if (op == "Conv") return read_conv(node);
   if (op == "BatchNormalization") return read_batch_norm(node);
   if (op == "Gemm") return read_gemm(node);
   if (op == "MatMul") return read_matmul(node);
-  if (op == "Add") return read_add(node);
+  if (op == "Add" || op == "Sum") return read_add(node);
   if (op == "Concat") return read_concat(node);
   if (op == "Relu") return read_activation(node, Act::kRelu);
   if (op == "Clip") return read_clip(node);
@@ -105,93 +104,29 @@ void Importer::read(const OnnxNode& node) {
   if (op == "QuantizeLinear") return read_quantize(node);
   if (op == "DequantizeLinear") return read_dequantize(node);
   if (op == "Cast") return read_cast(node);
-  if (op == "Identity" || op == "Dropout") return alias(node);
+  if (op == "Dropout") return read_dropout(node);
+  if (op == "Identity") return alias(node);
   if (op == "Shape") return read_shape(node);
-  const bool fused = op.rfind("QLinear", 0) == 0 || op.rfind("ConvInteger", 0) == 0 ||
-                     op.rfind("MatMulInteger", 0) == 0;
-  node.fail("has no layer here (opset ", graph_.opset, ")",
-            fused ? "; quantize in QDQ form (QuantFormat.QDQ)" : "", "; supported are ",
-            kSupported);
+  refuse_op(node);
 }
 
-// Nodes whose inputs are all constants, as they compute the sizes of a Reshape.
-bool Importer::read_constant_node(const OnnxNode& node) {
+void Importer::refuse_op(const OnnxNode& node) const {
   const std::string& op = node.op();
-  if (op == "Constant") {
-    const pb::AttributeProto* a = node.attribute("value");
-    const pb::AttributeProto* list = node.attribute("value_ints");
-    const pb::AttributeProto* one = node.attribute("value_int");
-    if (a != nullptr && a->has_t()) {
-      try {
-        Constant c = read_constant(a->t());
-        budget_ += kMakings * c.numel();
-        constants_[node.output()] = std::move(c);
-      } catch (const Error& error) {
-        node.fail(error.what());
-      }
-    } else if (list != nullptr || one != nullptr) {
-      constants_[node.output()] = list != nullptr
-                                      ? list_of({list->ints().begin(), list->ints().end()})
-                                      : list_of({one->i()});
-    } else {
-      node.fail("gives neither a tensor nor integers");
-    }
-    return true;
-  }
-  if (node.inputs() == 0) return false;
-  for (std::size_t i = 0; i < node.inputs(); ++i) {
-    if (!node.input(i).empty() && !is_constant(node.input(i))) return false;
-  }
-  const Constant& first = constant(node, 0, "input");
-  if (op == "Identity" || op == "Unsqueeze" || op == "Squeeze" || op == "Cast") {
-    // Sizes are lists here whatever their rank. A Cast of them changes nothing but the type.
-    node.require(op == "Identity" || !first.is_real(), "on real constants is not supported");
-    spend(node, first.numel());
-    Constant copy = first;
-    constants_[node.output()] = std::move(copy);
-    return true;
-  }
-  if (op == "Gather") {
-    const Constant& index = constant(node, 1, "index");
-    node.require(!first.is_real() && index.integers.size() == 1, "picks more than one size");
-    const auto count = static_cast<std::int64_t>(first.integers.size());
-    const std::int64_t i = index.integers[0] < 0 ? index.integers[0] + count : index.integers[0];
-    node.require(i >= 0 && i < count, "has index ", index.integers[0], " of ", count);
-    constants_[node.output()] = list_of({first.integers[static_cast<std::size_t>(i)]});
-    return true;
-  }
-  if (op == "Concat") {
-    std::vector<std::int64_t> all;
-    for (std::size_t i = 0; i < node.inputs(); ++i) {
-      const Constant& part = constant(node, i, "part");
-      node.require(!part.is_real(), "joins real constants");
-      spend(node, part.numel());
-      all.insert(all.end(), part.integers.begin(), part.integers.end());
-    }
-    constants_[node.output()] = list_of(std::move(all));
-    return true;
-  }
-  return false;
-}
-
-void Importer::read_cast(const OnnxNode& node) {
-  node.require(node.integer("to", 0) == Type::FLOAT && !value(node, 0).codes,
-               "changes the type of a tensor; only float32 to float32 is supported");
-  alias(node);
-}
-
-void Importer::read_shape(const OnnxNode& node) {
-  const Shape& s = value(node, 0).shape;
-  std::vector<std::int64_t> sizes{kBatch};
-  if (s.rank() == 3) sizes.insert(sizes.end(), {s[2], s[0], s[1]});
-  if (s.rank() == 1) sizes.push_back(s[0]);
-  const auto count = static_cast<std::int64_t>(sizes.size());
-  const auto bound = [&](const char* name, std::int64_t otherwise) {
-    const std::int64_t i = node.integer(name, otherwise);
-    return std::clamp<std::int64_t>(i < 0 ? i + count : i, 0, count);
+  const auto is_one_of = [&](std::initializer_list<const char*> ops) {
+    return std::any_of(ops.begin(), ops.end(), [&](const char* name) { return op == name; });
   };
-  const std::int64_t start = bound("start", 0), end = std::max(start, bound("end", count));
-  constants_[node.output()] = list_of({sizes.begin() + start, sizes.begin() + end});
+  std::string hint;
+  if (op.rfind("QLinear", 0) == 0 || is_one_of({"ConvInteger", "MatMulInteger"})) {
+    hint = "; quantize in QDQ form (QuantFormat.QDQ)";
+  } else if (is_one_of({"HardSwish", "HardSigmoid", "Sigmoid", "Swish", "Tanh", "LeakyRelu",
+                        "PRelu", "Elu", "Selu", "Celu", "Gelu", "Mish", "Softplus"})) {
+    hint = "; of activation functions there are ReLU and ReLU6: train the network with one of them";
+  } else if (is_one_of({"Mul", "Div", "Sub"})) {
+    hint =
+        "; a factor per channel belongs into the weights before it, and gates (squeeze-and-"
+        "excitation) have no layer";
+  }
+  node.fail("has no layer here (opset ", graph_.opset, ")", hint, "; supported are ", kSupported);
 }
 
 void Importer::spend(const OnnxNode& node, std::int64_t elements) {
@@ -208,23 +143,62 @@ const Constant& Importer::constant(const OnnxNode& node, std::size_t i, const ch
 }
 
 const Importer::Value& Importer::value(const OnnxNode& node, std::size_t i) const {
-  const auto it = values_.find(node.input(i));
-  node.require(it != values_.end(), "reads \"", printable(node.input(i)),
-               "\", which no layer computes");
+  const std::string name = node.input(i);
+  node.require(!is_constant(name), "computes on the constant \"", printable(name),
+               "\"; fold constants before (onnxsim, or ONNX Runtime's basic optimizations)");
+  const auto it = values_.find(name);
+  node.require(it != values_.end(), "reads \"", printable(name), "\", which no layer computes");
   return it->second;
 }
 
-const Importer::Value& Importer::image(const OnnxNode& node, std::size_t i) const {
-  const Value& v = value(node, i);
-  node.require(v.shape.rank() == 3, "needs an image [N, C, H, W], got ", v.shape, " per image");
-  node.require(!v.codes || node.op() == "MaxPool", "reads codes; it needs real numbers");
+Importer::Value Importer::with_sole(const OnnxNode& node, std::size_t i) const {
+  Value v = value(node, i);
+  v.is_sole = v.is_sole && read_by_one(node.input(i));
   return v;
 }
 
-const Importer::Value& Importer::flat(const OnnxNode& node, std::size_t i) const {
-  const Value& v = value(node, i);
+Importer::Value Importer::take(const OnnxNode& node, std::size_t i) {
+  Value v = with_sole(node, i);
+  node.require(!v.codes || node.op() == "MaxPool" || node.op() == "Flatten" ||
+                   node.op() == "Reshape" || node.op() == "Squeeze",
+               "reads codes; it needs real numbers");
+  node.require(!v.is_probability, "reads what a Softmax gives; that is supported only at the end");
+  node.require(!v.off_grid, "reads numbers that were cut at 6 after they were quantized, and 6 is ",
+               "no code of theirs; quantize behind the Clip");
+  if (!v.requantized) return v;
+  // The second quantization is a layer of its own, which all who read it share.
+  const QParams q = *v.requantized;
+  const auto is_it = [&](const LayerSpec& s) {
+    return s.is_added && s.kind == Kind::kConcat && s.inputs[0] == v.layer && s.activation == q;
+  };
+  const auto found = std::find_if(layers_.begin(), layers_.end(), is_it);
+  const bool is_new = found == layers_.end();
+  int layer = static_cast<int>(found - layers_.begin());
+  if (is_new) {
+    const std::string from = v.layer == kModelInput
+                                 ? std::string("input")
+                                 : layers_[static_cast<std::size_t>(v.layer)].name;
+    layer = append_layer(node.what(), from + ".requantize", Kind::kConcat, {v});
+    LayerSpec& s = layers_[static_cast<std::size_t>(layer)];
+    s.is_added = true;
+    s.activation = q;
+  }
+  v.layer = layer;
+  v.q = q;
+  v.requantized.reset();
+  v.is_sole = false;
+  return v;
+}
+
+Importer::Value Importer::image(const OnnxNode& node, std::size_t i) {
+  const Value v = take(node, i);
+  node.require(v.shape.rank() == 3, "needs an image [N, C, H, W], got ", v.shape, " per image");
+  return v;
+}
+
+Importer::Value Importer::flat(const OnnxNode& node, std::size_t i) {
+  const Value v = take(node, i);
   node.require(v.shape.rank() == 1, "needs a flat tensor [N, C], got ", v.shape, " per image");
-  node.require(!v.codes, "reads codes; it needs real numbers");
   return v;
 }
 
@@ -234,17 +208,28 @@ bool Importer::read_by_one(const std::string& name) const {
 }
 
 void Importer::alias(const OnnxNode& node, std::size_t i) {
-  Value v = value(node, i);
-  v.is_sole = v.is_sole && read_by_one(node.input(i));
-  values_[node.output()] = std::move(v);
+  values_[node.output()] = with_sole(node, i);
+}
+
+int Importer::append_layer(const std::string& what, const std::string& name, LayerSpec::Kind kind,
+                           const std::vector<Value>& inputs) {
+  LayerSpec s;
+  s.kind = kind;
+  s.node = what;
+  s.name = unique(printable(name));
+  s.input_is_sole = inputs.front().is_sole;
+  for (const Value& v : inputs) {
+    if (v.layer != kModelInput) layers_[static_cast<std::size_t>(v.layer)].is_read = true;
+    s.inputs.push_back(v.layer);
+    s.input_q.push_back(v.q);
+  }
+  layers_.push_back(std::move(s));
+  return static_cast<int>(layers_.size()) - 1;
 }
 
 LayerSpec& Importer::append(const OnnxNode& node, LayerSpec::Kind kind,
-                            std::vector<std::size_t> inputs, Shape shape,
+                            const std::vector<Value>& inputs, Shape shape,
                             const std::string& weight_name) {
-  LayerSpec s;
-  s.kind = kind;
-  s.node = node.what();
   std::string name = node.layer_name();
   for (const std::string_view end :
        {std::string_view(".weight"), std::string_view(".weight_quantized")}) {
@@ -252,23 +237,10 @@ LayerSpec& Importer::append(const OnnxNode& node, LayerSpec::Kind kind,
     name = weight_name.substr(0, weight_name.size() - end.size());
   }
   std::replace(name.begin(), name.end(), '/', '.');
-  s.name = unique(printable(name));
-  for (const std::size_t i : inputs) {
-    const Value& v = value(node, i);
-    if (v.layer != kModelInput) layers_[static_cast<std::size_t>(v.layer)].is_read = true;
-    if (v.requantized) {
-      node.require(kind == LayerSpec::Kind::kConcat,
-                   "reads a value that was quantized twice, with "
-                   "different scales or zero points; a layer has one quantizer");
-      s.requantized.push_back(*v.requantized);
-    }
-    if (s.inputs.empty()) s.input_is_sole = v.is_sole && read_by_one(node.input(i));
-    s.inputs.push_back(v.layer);
-  }
-  layers_.push_back(std::move(s));
   Value out;
-  out.layer = static_cast<int>(layers_.size()) - 1;
+  out.layer = append_layer(node.what(), name, kind, inputs);
   out.shape = std::move(shape);
+  if (passes_codes_on(layers_.back())) out.q = inputs.front().q;
   values_[node.output()] = std::move(out);
   return layers_.back();
 }
@@ -283,11 +255,18 @@ LayerSpec* Importer::source_of(const Value& v) {
   bool sole = v.is_sole;
   while (layer != kModelInput && sole) {
     LayerSpec& s = layers_[static_cast<std::size_t>(layer)];
-    if (s.kind != Kind::kMaxPool && s.kind != Kind::kFlatten) return &s;
+    if (!passes_codes_on(s)) return &s;
     sole = s.input_is_sole;
     layer = s.inputs[0];
   }
   return nullptr;
+}
+
+LayerSpec* Importer::weights_of(const Value& v) {
+  if (v.layer == kModelInput || !v.is_sole || v.q || v.requantized) return nullptr;
+  LayerSpec& s = layers_[static_cast<std::size_t>(v.layer)];
+  const bool has_weights = s.kind == Kind::kConv || s.kind == Kind::kLinear;
+  return has_weights && s.act == Act::kNone && !s.is_added ? &s : nullptr;
 }
 
 }  // namespace octet

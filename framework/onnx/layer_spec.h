@@ -23,8 +23,10 @@ struct LayerSpec {
   std::vector<int> inputs;    // layers; kModelInput: the images
   bool input_is_sole = true;  // nobody else reads the first input
   bool is_read = false;
+  bool is_added = false;  // import's own: there is no weight in the file
+  // How each input was quantized before it is read here; nullopt: it is read as real numbers.
+  std::vector<std::optional<QParams>> input_q;
   Act act = Act::kNone;
-  bool act_is_implied = false;  // by the range of its codes; there is no such node
   ConvBnAct::Options conv;
   Linear::Options linear;
   Pool2dOptions pool;
@@ -32,7 +34,6 @@ struct LayerSpec {
   std::vector<float> gamma, beta, mean, var;  // of batch norm; empty if there is none
   std::vector<float> weight_scale;            // of a weight that was quantized
   std::optional<QParams> activation;          // of the output
-  std::vector<QParams> requantized;           // inputs of a concat, as it quantizes them anew
 };
 
 inline constexpr int kModelInput = -1;
