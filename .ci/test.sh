@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 
-quick='build format layers size symbols spills unit kernels parity programs qemu emulated'
+quick='build format layers size symbols spills hardening locale unit kernels parity programs qemu emulated'
 all="$quick slow clang sanitizers tsan kills weights mnist"
 
 case ${1-} in
@@ -31,6 +31,8 @@ step_layers() { .ci/layers.sh; }
 step_size() { .ci/size.sh; }
 step_symbols() { .ci/symbols.sh; }
 step_spills() { .ci/spills.sh; }
+step_hardening() { .ci/hardening.sh; }
+step_locale() { .ci/locale.sh; }
 step_unit() { run_tests release unit; }
 step_kernels() { run_tests release kernel; }
 step_parity() { run_tests release parity; }

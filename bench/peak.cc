@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "base/aligned_buffer.h"
+#include "base/classic_locale.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/text.h"
@@ -43,7 +44,7 @@ double measure_clock_ghz() {
 std::size_t cache_bytes(const std::string& level, std::size_t usual) {
   for (int index = 0; index < 8; ++index) {
     const std::string folder = message("/sys/devices/system/cpu/cpu0/cache/index", index, "/");
-    std::ifstream level_file(folder + "level"), type_file(folder + "type"),
+    Classic<std::ifstream> level_file(folder + "level"), type_file(folder + "type"),
         size_file(folder + "size");
     std::string found, type;
     std::size_t kilobytes = 0;  // "1024K"

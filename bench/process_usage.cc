@@ -5,14 +5,18 @@
 #include <fstream>
 #include <string>
 
+#include "base/classic_locale.h"
+
 namespace octet {
 namespace {
 
 // "VmHWM:     1234 kB" in a file of such lines, in bytes.
 std::int64_t kilobyte_line(const char* path, const std::string& key) {
-  std::ifstream file(path);
+  Classic<std::ifstream> file(path);
   for (std::string line; std::getline(file, line);) {
-    if (line.rfind(key, 0) == 0) return 1024 * std::stoll(line.substr(key.size()));
+    if (line.rfind(key, 0) != 0) continue;
+    std::int64_t kilobytes = 0;
+    if (Classic<std::istringstream>(line.substr(key.size())) >> kilobytes) return 1024 * kilobytes;
   }
   return 0;
 }

@@ -1,7 +1,6 @@
 #include "datasets/image_folder.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -12,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/text.h"
 #include "data/in_memory.h"
 #include "data/normalize.h"
 #include "datasets/image_file.h"
@@ -53,7 +53,7 @@ bool is_folder(const fs::directory_entry& entry) {
 
 bool is_image(const fs::directory_entry& entry) {
   std::string extension = entry.path().extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (char& c : extension) c = to_lower(c);
   return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
 }
 

@@ -1,13 +1,12 @@
 #include "eval/classify_images.h"
 
 #include <algorithm>
-#include <cctype>
-#include <cstdio>
 #include <filesystem>
 #include <iterator>
 #include <span>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "datasets/image_file.h"
 #include "file/printable.h"
 #include "file/read_file.h"
@@ -47,7 +46,7 @@ std::vector<std::uint8_t> read_image(const std::string& path, const Shape& shape
 
 bool names_an_image(const std::string& word) {
   std::string extension = std::filesystem::path(word).extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (char& c : extension) c = to_lower(c);
   const char* const known[] = {".png",  ".jpg", ".jpeg", ".bmp", ".gif",  ".webp", ".tif",
                                ".tiff", ".pgm", ".ppm",  ".pnm", ".heic", ".avif"};
   return std::find(std::begin(known), std::end(known), extension) != std::end(known);
@@ -102,9 +101,8 @@ std::string to_text(const ir::Graph& graph, const std::vector<ClassifiedImage>& 
     std::string line = printable(image.path, 4096);
     line.resize(std::max(line.size(), width), ' ');
     for (std::size_t i = 0; i < image.best.size(); ++i) {
-      char percent[32];
-      std::snprintf(percent, sizeof(percent), " %.2f %%", 100.0 * image.best[i].probability);
-      line += (i == 0 ? "  " : ", ") + class_name(graph, image.best[i].index) + percent;
+      line += (i == 0 ? "  " : ", ") + class_name(graph, image.best[i].index) +
+              format(" %.2f %%", 100.0 * image.best[i].probability);
     }
     text += line + "\n";
   }

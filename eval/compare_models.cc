@@ -1,8 +1,7 @@
 #include "eval/compare_models.h"
 
-#include <cstdio>
-
 #include "base/error.h"
+#include "base/text.h"
 
 namespace octet {
 
@@ -27,8 +26,7 @@ nlohmann::ordered_json comparison_json(const ComparedModels& models) {
 
 std::string comparison_table(const ComparedModels& models) {
   const Comparison& c = models.comparison;
-  char p[32];
-  std::snprintf(p, sizeof(p), "%.4g", c.mcnemar_p);
+  const std::string p = format("%.4g", c.mcnemar_p);
   return message(to_table({models.a, models.b}), "a ", models.a.path, "\nb ", models.b.path,
                  "\nimages ", c.images, "  same prediction ", c.same_prediction,
                  "  only a correct ", c.only_a_correct, "  only b correct ", c.only_b_correct,

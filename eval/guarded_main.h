@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "base/error.h"
+#include "base/float_environment.h"
 
 namespace octet {
 
@@ -28,6 +29,7 @@ inline void open_standard_descriptors() {
 template <class Body>
 int guarded_main(const Body& body) {
   open_standard_descriptors();
+  const FloatEnvironment environment;
   try {
     const int code = body();
     if (std::cout.flush() || code != 0) return code;

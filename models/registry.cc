@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/float_environment.h"
 #include "base/nearest.h"
 #include "models/lenet.h"
 #include "models/resnet.h"
@@ -47,6 +48,7 @@ constexpr std::pair<const char*, Maker> kModels[] = {
 }  // namespace
 
 std::unique_ptr<Module> make_model(const std::string& name, const ModelOptions& options) {
+  const FloatEnvironment environment;
   for (const auto& [known, make] : kModels) {
     if (name == known) return make(options);
   }

@@ -5,7 +5,9 @@
 #include <limits>
 #include <set>
 
+#include "base/classic_locale.h"
 #include "base/error.h"
+#include "base/float_environment.h"
 #include "file/printable.h"
 
 namespace octet {
@@ -73,9 +75,11 @@ std::string to_text(const RunState& state) {
 }
 
 RunState parse_run_state(std::string_view text, const std::string& source) {
+  const FloatEnvironment environment;
   const std::string where = source + ": octet.state";
   json object;
   try {
+    const ClassicLocale locale;
     object = json::parse(text);
   } catch (const json::exception& error) {
     throw Error(message(where, " is not JSON: ", printable(error.what())));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -10,6 +9,7 @@
 #include <tuple>
 
 #include "autograd/node.h"
+#include "base/text.h"
 #include "data/in_memory.h"
 #include "data/loader.h"
 #include "data/normalize.h"
@@ -321,9 +321,7 @@ class Run {
     if (validation_->size() > 0) {
       const double top1 = validate();
       metrics_->write({{"phase", phase}, {"batches", batches}, {"validation_top1", top1}});
-      char number[32];
-      std::snprintf(number, sizeof(number), "  validation %.2f", top1);
-      text += number;
+      text += format("  validation %.2f", top1);
     }
     progress_.line(text);
   }
@@ -410,22 +408,17 @@ class Run {
                                      {"step", state_.step},   {"loss", state_.mean_loss()},
                                      {"top1", state_.top1()}, {"lr", lr}};
     std::string text = message(phase, " ", epoch + 1, "/", epochs);
-    char numbers[96];
-    std::snprintf(numbers, sizeof(numbers), "  loss %.4f  top-1 %.2f", state_.mean_loss(),
-                  state_.top1());
-    text += numbers;
+    text += format("  loss %.4f  top-1 %.2f", state_.mean_loss(), state_.top1());
     if (validation_->size() > 0) {
       const double top1 = validate();
       record["validation_top1"] = top1;
-      std::snprintf(numbers, sizeof(numbers), "  validation %.2f", top1);
-      text += numbers;
+      text += format("  validation %.2f", top1);
     }
     const double rate = state_.train_seconds > 0.0
                             ? static_cast<double>(state_.train_images) / state_.train_seconds
                             : 0.0;
     record["images_per_second"] = rate;
-    std::snprintf(numbers, sizeof(numbers), "  lr %.1e  %.0f img/s", lr, rate);
-    progress_.line(text + numbers);
+    progress_.line(text + format("  lr %.1e  %.0f img/s", lr, rate));
     metrics_->write(record);
   }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "autograd/node.h"
+#include "base/float_environment.h"
 #include "eval/evaluate_int8.h"
 #include "nn/dropout.h"
 #include "ops/cross_entropy.h"
@@ -46,6 +47,7 @@ Trainer::Trainer(Module& model, Optimizer& optimizer, WeightEma* ema, const Data
       save_(std::move(save)) {}
 
 FitResult Trainer::fit(const Phase& phase) {
+  const FloatEnvironment environment;
   const std::int64_t batches = loader_.batches();
   Clock::time_point last_save = Clock::now();
   images_ = 0;

@@ -6,6 +6,7 @@
 #include <queue>
 #include <unordered_map>
 
+#include "base/float_environment.h"
 #include "base/parallel.h"
 
 namespace octet {
@@ -104,6 +105,7 @@ void attach(Tensor& result, const std::vector<Tensor>& inputs, std::shared_ptr<N
 }
 
 void backward(const Tensor& loss) {
+  const FloatEnvironment environment;
   OCTET_CHECK(loss.defined() && loss.numel() == 1 && loss.grad_fn() != nullptr,
               "[backward] needs a scalar that depends on a tensor with requires_grad");
   using Entry = std::shared_ptr<Node>;

@@ -13,6 +13,7 @@
 #include <sys/auxv.h>
 #endif
 
+#include "base/classic_locale.h"
 #include "base/error.h"
 
 namespace octet {
@@ -159,7 +160,7 @@ void set_process_isa(Isa isa) { g_process_isa = require_supported(isa); }
 Isa process_isa() { return g_process_isa ? *g_process_isa : default_isa(); }
 
 std::string cpu_model_name() {
-  std::ifstream file("/proc/cpuinfo");
+  Classic<std::ifstream> file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
     if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
   }

@@ -1,8 +1,10 @@
 #pragma once
 
-#include <sstream>
 #include <stdexcept>
 #include <string>
+
+#include "base/classic_locale.h"
+#include "base/float_environment.h"
 
 namespace octet {
 
@@ -19,10 +21,11 @@ class UsageError : public Error {
   using Error::Error;
 };
 
-// Joins the parts with operator<<: message("got ", 3, " channels").
+// Joins the parts with operator<<, in the classic locale: message("got ", 3, " channels").
 template <class... Parts>
 std::string message(const Parts&... parts) {
-  std::ostringstream out;
+  const FloatEnvironment environment;  // decimals are rounded as it says
+  ClassicStream out;
   (out << ... << parts);
   return out.str();
 }

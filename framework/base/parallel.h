@@ -8,6 +8,8 @@
 #include <omp.h>
 #endif
 
+#include "base/float_environment.h"
+
 namespace octet {
 
 // Threads that parallel_for may use. Set once by a program's main; 1 until then.
@@ -22,7 +24,7 @@ int default_threads();
 // num_threads() is the thread's own number, for scratch memory that is written before it is read.
 // `body` must not throw, and what it computes must depend on i alone: results are then the same for
 // every number of threads. The items are a function of the problem (tiles, images). One thread, or
-// one item, does not enter an OpenMP region.
+// one item, does not enter an OpenMP region. Floats are computed as FloatEnvironment says.
 template <class Body>
 void parallel_for_workers(std::int64_t count, const Body& body) {
 #ifdef _OPENMP
@@ -31,6 +33,7 @@ void parallel_for_workers(std::int64_t count, const Body& body) {
     SharedItems items(count, threads);
 #pragma omp parallel num_threads(threads)
     {
+      const FloatEnvironment environment;
       const int worker = omp_get_thread_num();
       items.take(worker, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) body(i, worker);
@@ -39,6 +42,7 @@ void parallel_for_workers(std::int64_t count, const Body& body) {
     return;
   }
 #endif
+  const FloatEnvironment environment;
   for (std::int64_t i = 0; i < count; ++i) body(i, 0);
 }
 

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/classic_locale.h"
+
 namespace octet {
 namespace {
 
@@ -35,7 +37,7 @@ const Affinity g_at_start = affinity_of(0);
 
 std::vector<std::string> lines_of(const std::string& path) {
   std::vector<std::string> lines;
-  std::ifstream file(path);
+  Classic<std::ifstream> file(path);
   for (std::string line; std::getline(file, line);) lines.push_back(line);
   return lines;
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "base/error.h"
+#include "base/float_environment.h"
 
 namespace octet {
 namespace {
@@ -44,6 +45,7 @@ Normalization centered_normalization(int channels) {
 }
 
 QParams input_qparams(const Normalization& n) {
+  const FloatEnvironment environment;
   check(n);
   // 255 * mean is a whole number only up to the rounding of a mean such as 128/255 to float.
   const float zero_point = std::floor(255.0f * n.mean[0] + 0.5f);
@@ -61,6 +63,7 @@ QParams input_qparams(const Normalization& n) {
 }
 
 std::vector<std::uint8_t> input_table(const Normalization& n) {
+  const FloatEnvironment environment;
   const QParams q = input_qparams(n);
   std::vector<std::uint8_t> table;
   for (int p = 0; p < kPixelValues; ++p) {
@@ -84,6 +87,7 @@ bool is_identity(std::span<const std::uint8_t> table) {
 }
 
 std::vector<float> value_table(const Normalization& n) {
+  const FloatEnvironment environment;
   const QParams q = input_qparams(n);
   const bool identity = is_identity(input_table(n));
   std::vector<float> values;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/float_environment.h"
 #include "base/processors.h"
 #include "base/thread_pool.h"
 #include "file/read_file.h"
@@ -211,6 +212,7 @@ octet_status octet_model_top_k(const octet_model* model, const int32_t* logits, 
     return fail(OCTET_ERROR_ARGUMENT, "k must be between 1 and %zu, the number of classes, got %zu",
                 classes, k);
   }
+  const octet::FloatEnvironment environment;
   octet::Ranking ranking({logits, logits_count}, model->output().qparams.scale);
   for (size_t i = 0; i < k; ++i) {
     const octet::ScoredClass one = ranking.next();

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/classic_locale.h"
 #include "base/error.h"
 #include "file/atomic_write.h"
 #include "file/checked.h"
@@ -64,7 +65,7 @@ std::string quoted(const std::string& text) {
 // The JSON of `entries`, whose data follow one another in this order; padded to a multiple of 8.
 std::string header_text(const std::map<std::string, std::string>& metadata,
                         const std::vector<TensorEntry>& entries) {
-  std::ostringstream out;
+  ClassicStream out;
   const char* comma = "";
   out << '{';
   if (!metadata.empty()) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/classic_locale.h"
 #include "base/error.h"
 #include "file/printable.h"
 
@@ -171,6 +172,7 @@ Header parse_header(std::string_view json) {
   // The JSON library takes a NUL for the end of the text and would not look at the rest.
   OCTET_CHECK(json.find('\0') == std::string_view::npos, "the header has a NUL byte");
   HeaderReader reader;
+  const ClassicLocale locale;
   nlohmann::json::sax_parse(json.begin(), json.end(), &reader);
   return reader.take();
 }

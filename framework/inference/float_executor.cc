@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/float_environment.h"
 #include "file/checked.h"
 #include "inference/float_model.h"
 #include "runtime/step_runner.h"
@@ -62,6 +63,24 @@ StepRunner::Ends ends_of(const FloatModel& model) {
           sizeof(float) * static_cast<std::size_t>(model.shape(output).numel())};
 }
 
+// A step of ours, on whichever thread: integer steps are not slowed down.
+class FloatStep final : public Step {
+ public:
+  explicit FloatStep(std::unique_ptr<Step> step) : step_(std::move(step)) {}
+
+  std::int64_t items(std::int64_t batch) const noexcept override { return step_->items(batch); }
+  std::int64_t products() const noexcept override { return step_->products(); }
+  std::size_t scratch_bytes() const noexcept override { return step_->scratch_bytes(); }
+  void run(const Memory& memory, std::int64_t begin, std::int64_t end,
+           std::byte* scratch) const noexcept override {
+    const FloatEnvironment environment;
+    step_->run(memory, begin, end, scratch);
+  }
+
+ private:
+  const std::unique_ptr<Step> step_;
+};
+
 }  // namespace
 
 struct FloatExecutor::Impl {
@@ -77,8 +96,10 @@ struct FloatExecutor::Impl {
 
   StepList lower_all() const {
     StepList list;
-    for (std::size_t i = 0; i < model->nodes.size(); ++i)
-      list.add(i, lower(*model, model->nodes[i]));
+    for (std::size_t i = 0; i < model->nodes.size(); ++i) {
+      std::unique_ptr<Step> step = lower(*model, model->nodes[i]);
+      if (step != nullptr) list.add(i, std::make_unique<FloatStep>(std::move(step)));
+    }
     return list;
   }
 

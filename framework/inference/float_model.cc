@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/float_environment.h"
 #include "kernels/f32/pack.h"
 #include "nn/leaf.h"
 #include "nn/trace.h"
@@ -34,6 +35,7 @@ void pack(FloatNode& node, FloatConv2d& form, const kernels::F32Kernels& kernels
 
 std::shared_ptr<const FloatModel> pack_float_model(Module& model, const Shape& image_shape,
                                                    Isa isa) {
+  const FloatEnvironment environment;
   if (!cpu_supports(isa)) {
     throw UsageError(message("this CPU does not have \"", name_of(isa), "\""));
   }

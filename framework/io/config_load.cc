@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/float_environment.h"
 #include "base/nearest.h"
 #include "file/printable.h"
 #include "file/read_file.h"
@@ -92,6 +93,7 @@ YamlNode parse_override(const std::string& text) {
 }
 
 Config finish(YamlNode root, const std::vector<std::string>& overrides) {
+  const FloatEnvironment environment;
   if (root.kind == YamlNode::Kind::kNull) root.kind = YamlNode::Kind::kMap;
   for (const std::string& text : overrides) {
     const YamlNode node = parse_override(text);

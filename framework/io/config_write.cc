@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <iomanip>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
+#include "base/classic_locale.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "io/config_fields.h"
 
 namespace octet {
@@ -66,11 +66,10 @@ class FieldCollector {
 
 // Text as YAML: as it is where nothing could take it for something else, else in double quotes.
 std::string yaml_text(const std::string& text) {
-  const bool plain = !text.empty() && std::isalpha(static_cast<unsigned char>(text[0])) != 0 &&
-                     std::all_of(text.begin(), text.end(), [](char c) {
-                       return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' ||
-                              c == '-' || c == '.' || c == '/';
-                     });
+  const bool plain =
+      !text.empty() && is_letter(text[0]) && std::all_of(text.begin(), text.end(), [](char c) {
+        return is_letter(c) || is_digit(c) || c == '_' || c == '-' || c == '.' || c == '/';
+      });
   static const std::vector<std::string> kReserved = {"true", "false", "null", "Null", "NULL"};
   const bool reserved = std::find(kReserved.begin(), kReserved.end(), text) != kReserved.end();
   return plain && !reserved ? text : nlohmann::json(text).dump();
@@ -112,7 +111,7 @@ class YamlWriter {
   std::string take() const { return out_.str(); }
 
  private:
-  std::ostringstream out_;
+  ClassicStream out_;
   std::string indent_;
 };
 
@@ -179,7 +178,7 @@ std::string describe_config() {
   }
   std::size_t width = 0;
   for (const Line& line : lines) width = std::max(width, line.key.size());
-  std::ostringstream out;
+  ClassicStream out;
   for (const Line& line : lines) {
     out << "  " << std::left << std::setw(static_cast<int>(width) + 2) << line.key << line.help
         << '\n';

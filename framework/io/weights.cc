@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "base/float_environment.h"
 #include "base/half.h"
 #include "file/atomic_write.h"
 #include "file/printable.h"
@@ -112,6 +113,7 @@ std::string weights_sha256(std::vector<NamedTensor> tensors) {
 }
 
 void round_to_fp16(const std::vector<NamedTensor>& tensors) {
+  const FloatEnvironment environment;
   std::vector<NamedTensor> rounded;
   for (const NamedTensor& tensor : tensors) {
     if (tensor.tensor.dtype() != DType::kF32) continue;
@@ -134,6 +136,7 @@ void round_to_fp16(const std::vector<NamedTensor>& tensors) {
 
 std::vector<std::byte> serialize_weights(const std::vector<NamedTensor>& tensors,
                                          std::map<std::string, std::string> metadata, DType as) {
+  const FloatEnvironment environment;
   metadata["format"] = "pt";
   metadata[kFormatKey] = "weights";
   std::vector<NamedTensor> written = tensors;
@@ -168,6 +171,7 @@ std::vector<NamedTensor> load_weights(const std::string& path) {
 WeightsFile read_weights(const std::string& path) { return parse_weights(read_file(path), path); }
 
 WeightsFile parse_weights(std::vector<std::byte> bytes, const std::string& source_name) {
+  const FloatEnvironment environment;
   const SafetensorsFile file = SafetensorsFile::parse(std::move(bytes), source_name);
   const auto format = file.metadata().find(kFormatKey);
   const bool foreign = format == file.metadata().end();

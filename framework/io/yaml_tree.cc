@@ -9,6 +9,7 @@
 #include <sstream>
 #include <utility>
 
+#include "base/classic_locale.h"
 #include "base/error.h"
 #include "file/printable.h"
 
@@ -168,7 +169,7 @@ void check_text(const std::string& text, const std::string& source) {
 
 YamlNode build(const std::string& text, TreeBuilder builder, const std::string& source) {
   check_text(text, source);
-  std::istringstream stream(text);
+  Classic<std::istringstream> stream(text);
   try {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {

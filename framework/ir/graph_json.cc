@@ -6,6 +6,7 @@
 #include <set>
 #include <type_traits>
 
+#include "base/classic_locale.h"
 #include "base/error.h"
 #include "file/printable.h"
 #include "ir/op_names.h"
@@ -83,6 +84,7 @@ Json parse_strictly(std::string_view text) {
     }
     return true;
   };
+  const ClassicLocale locale;
   try {
     return Json::parse(text.begin(), text.end(), watch);
   } catch (const Json::parse_error& error) {

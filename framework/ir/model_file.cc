@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/float_environment.h"
 #include "file/atomic_write.h"
 #include "file/printable.h"
 #include "file/read_file.h"
@@ -99,6 +100,7 @@ Graph graph_of(const SafetensorsFile& file) {
 }  // namespace
 
 std::vector<std::byte> serialize_model(const Graph& graph) {
+  const FloatEnvironment environment;
   graph.validate();
   std::map<std::string, std::string> metadata = {
       {"octet.format", kModelFormat},
@@ -120,6 +122,7 @@ void write_model(const std::string& path, const Graph& graph) {
 }
 
 Graph parse_model(std::vector<std::byte> bytes, const std::string& source_name) {
+  const FloatEnvironment environment;
   const SafetensorsFile file = SafetensorsFile::parse(std::move(bytes), source_name);
   try {
     return graph_of(file);

@@ -1,7 +1,9 @@
 #include <sstream>
 #include <string>
 
+#include "base/classic_locale.h"
 #include "base/error.h"
+#include "base/float_environment.h"
 #include "ir/graph.h"
 #include "ir/op_names.h"
 
@@ -52,7 +54,8 @@ std::string details(const Graph& graph, const Node& node) {
 }  // namespace
 
 std::string to_text(const Graph& graph) {
-  std::ostringstream out;
+  const FloatEnvironment environment;
+  ClassicStream out;
   std::size_t bytes = 0;
   for (const auto& [name, constant] : graph.constants) bytes += constant.bytes.size();
   const Value& input = graph.value(graph.input);

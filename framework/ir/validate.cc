@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/float_environment.h"
 #include "file/printable.h"
 #include "ir/graph.h"
 #include "ir/infer_shape.h"
@@ -306,6 +307,9 @@ class Validator {
 
 }  // namespace
 
-void Graph::validate() const { Validator(*this).run(); }
+void Graph::validate() const {
+  const FloatEnvironment environment;
+  Validator(*this).run();
+}
 
 }  // namespace octet::ir

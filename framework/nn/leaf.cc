@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/float_environment.h"
 #include "base/rng.h"
 #include "nn/trace.h"
 #include "ops/autocast.h"
@@ -9,12 +10,14 @@
 namespace octet {
 
 void Initializer::uniform(Tensor parameter, float bound) {
+  const FloatEnvironment environment;
   Rng rng(seed_, RngPurpose::kInit, 0, next_++);
   float* x = parameter.mutable_data();
   for (std::int64_t i = 0; i < parameter.numel(); ++i) x[i] = rng.uniform(-bound, bound);
 }
 
 void Initializer::normal(Tensor parameter, float stddev) {
+  const FloatEnvironment environment;
   Rng rng(seed_, RngPurpose::kInit, 0, next_++);
   float* x = parameter.mutable_data();
   for (std::int64_t i = 0; i < parameter.numel(); ++i) x[i] = stddev * rng.normal();
@@ -26,6 +29,7 @@ void Initializer::constant(Tensor parameter, float value) {
 }
 
 void initialize(Module& model, std::uint64_t seed) {
+  const FloatEnvironment environment;
   Initializer init(seed);
   for (const auto& [name, leaf] : named_leaves(model)) leaf->reset_parameters(init);
 }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/float_environment.h"
 #include "tensor/tensor.h"
 
 namespace octet {
@@ -26,7 +27,10 @@ class Module {
   Module& operator=(const Module&) = delete;
   virtual ~Module() = default;
 
-  Tensor operator()(const Tensor& x) { return forward(x); }
+  Tensor operator()(const Tensor& x) {
+    const FloatEnvironment environment;
+    return forward(x);
+  }
 
   using Children = std::vector<std::pair<std::string, std::unique_ptr<Module>>>;
   const Children& children() const { return children_; }

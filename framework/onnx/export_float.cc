@@ -1,6 +1,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/float_environment.h"
 #include "nn/add_act.h"
 #include "nn/concat.h"
 #include "nn/conv_bn_act.h"
@@ -198,6 +199,7 @@ class FloatExporter {
 }  // namespace
 
 std::vector<std::byte> export_onnx(Module& model, const Shape& image_shape, const OnnxInfo& info) {
+  const FloatEnvironment environment;
   OCTET_CHECK(image_shape.rank() == 3, "[onnx] expects an image shape [H, W, C], got ",
               image_shape);
   for (const auto& [name, leaf] : named_leaves(model)) {

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "base/float_environment.h"
 #include "ir/op_names.h"
 #include "onnx/export.h"
 #include "onnx/graph_writer.h"
@@ -328,6 +329,7 @@ class Int8Exporter {
 }  // namespace
 
 std::vector<std::byte> export_onnx(const ir::Graph& graph, OnnxPreset preset, OnnxInfo info) {
+  const FloatEnvironment environment;
   info.model = graph.model;
   info.dataset = graph.dataset;
   info.class_names = graph.class_names;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/float_environment.h"
 #include "file/printable.h"
 #include "file/read_file.h"
 #include "onnx/importer.h"
@@ -54,6 +55,7 @@ void set(Quantizer& q, std::int64_t i, float scale, std::int32_t zero_point, QRa
 
 OnnxModel parse_onnx(std::span<const std::byte> bytes, const std::string& source_name,
                      const Shape& image_shape) {
+  const FloatEnvironment environment;
   try {
     return make(bytes, image_shape);
   } catch (const Error& error) {

@@ -7,6 +7,7 @@
 
 #include "autograd/node.h"
 #include "base/fast_math.h"
+#include "base/float_environment.h"
 #include "ops/elementwise.h"
 
 namespace octet {
@@ -94,6 +95,7 @@ void check_inputs(const Tensor& logits, const Tensor& labels, float label_smooth
 }  // namespace
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, float label_smoothing) {
+  const FloatEnvironment environment;
   check_inputs(logits, labels, label_smoothing);
   const std::int64_t rows = logits.dim(0), classes = logits.dim(1);
   Tensor probabilities = Tensor::empty(logits.shape());

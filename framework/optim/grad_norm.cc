@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/float_environment.h"
 #include "ops/elementwise.h"
 
 namespace octet {
@@ -45,6 +46,7 @@ double square_sum(const Tensor& x) {
 double norm_of(const Tensor& x) { return std::sqrt(square_sum(x)); }
 
 double grad_norm(const std::vector<NamedTensor>& parameters) {
+  const FloatEnvironment environment;
   double sum = 0.0;
   for (const NamedTensor& parameter : parameters) {
     const Tensor grad = parameter.tensor.grad();

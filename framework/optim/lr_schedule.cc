@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/fast_math.h"
+#include "base/float_environment.h"
 
 namespace octet {
 namespace {
@@ -35,6 +36,7 @@ LrSchedule::LrSchedule(LrScheduleOptions options) : options_(options) {
 }
 
 float LrSchedule::lr_at(std::int64_t step) const {
+  const FloatEnvironment environment;
   const double lr = static_cast<double>(options_.lr);
   step = std::clamp<std::int64_t>(step, 0, options_.total_steps - 1);
   if (step < options_.warmup_steps) {

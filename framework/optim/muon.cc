@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/float_environment.h"
 #include "ops/elementwise.h"
 #include "ops/matmul.h"
 #include "optim/grad_norm.h"
@@ -79,6 +80,7 @@ Muon::Muon(const std::vector<NamedTensor>& parameters, MuonOptions options)
 }
 
 void Muon::step(float lr, float grad_scale) {
+  const FloatEnvironment environment;
   const float mu = options_.momentum, muon_lr = lr * options_.lr_ratio;
   const float keep = 1.0f - muon_lr * options_.weight_decay;
   for (Slot& slot : slots_) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/float_environment.h"
 #include "ops/elementwise.h"
 
 namespace octet {
@@ -31,6 +32,7 @@ Sgd::Sgd(std::vector<NamedTensor> parameters, SgdOptions options) : options_(std
 }
 
 void Sgd::step(float lr, float grad_scale) {
+  const FloatEnvironment environment;
   const float mu = options_.momentum;
   const bool nesterov = options_.nesterov;
   for (Slot& slot : slots_) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/float_environment.h"
 #include "ops/elementwise.h"
 
 namespace octet {
@@ -20,6 +21,7 @@ WeightEma::WeightEma(std::vector<NamedTensor> tensors, float decay)
 }
 
 void WeightEma::update() {
+  const FloatEnvironment environment;
   OCTET_CHECK(!swapped_in_, "[ema] update while the averages are in the model: swap_out first");
   const float rate = 1.0f - decay_;
   for (std::size_t k = 0; k < tensors_.size(); ++k) {

@@ -1,5 +1,6 @@
 #include "qat/convert.h"
 
+#include "base/float_environment.h"
 #include "nn/trace.h"
 
 namespace octet::qat {
@@ -51,6 +52,7 @@ Tensor example_codes(const Shape& image_shape, QParams qparams) {
 }  // namespace
 
 ir::Graph convert(Module& model, const ConvertOptions& options) {
+  const FloatEnvironment environment;
   OCTET_CHECK(options.image_shape.rank() == 3, "[convert] expects an image shape [H, W, C], got ",
               options.image_shape);
   check_prepared(model);

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "base/float_environment.h"
 #include "base/nearest.h"
 #include "nn/trace.h"
 
@@ -9,6 +10,7 @@ namespace octet::qat {
 
 void prepare(Module& model, const Shape& image_shape, const QConfig& qconfig,
              const std::map<std::string, QConfig>& overrides) {
+  const FloatEnvironment environment;
   const auto leaves = named_leaves(model);
   std::vector<std::string> names;
   for (const auto& [name, leaf] : leaves) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "base/float_environment.h"
 #include "nn/trace.h"
 #include "runtime/executor.h"
 
@@ -63,6 +64,7 @@ class Comparison {
 
 VerifyReport verify(Module& model, const ir::Graph& graph, std::span<const std::uint8_t> pixels,
                     const VerifyOptions& options) {
+  const FloatEnvironment environment;
   const auto packed = pack_model(graph, options.isa);  // validates
   const Shape& image = graph.value(graph.input).shape;
   const Shape& logits_shape = graph.value(graph.output).shape;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/float_environment.h"
 #include "ir/op_names.h"
 #include "kernels/u8s8/add.h"
 #include "kernels/u8s8/input.h"
@@ -54,6 +55,7 @@ std::unique_ptr<Step> lower(const PackedModel& model, std::size_t node_index,
           [&](const ir::Quantize&) {
             const QParams q = y.qparams;
             return per_image([=](const Memory& memory, std::int64_t image) {
+              const FloatEnvironment environment;
               const float* from = reinterpret_cast<const float*>(memory.read(in)) + image * x_size;
               kernels::quantize_u8(from, x_size, q.scale, q.zero_point,
                                    memory.codes_to_write(out) + image * y_size);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/float_environment.h"
 #include "base/integer_math.h"
 #include "file/checked.h"
 #include "ir/weight_sums.h"
@@ -206,6 +207,7 @@ kernels::GemmArgs PackedWeights::gemm_args(const TapLists& lists, const TapLists
 }
 
 std::shared_ptr<const PackedModel> pack_model(const ir::Graph& graph, Isa isa) {
+  const FloatEnvironment environment;
   if (!cpu_supports(isa)) {
     throw UsageError(message("this CPU does not have \"", name_of(isa), "\""));
   }
