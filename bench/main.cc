@@ -10,6 +10,7 @@
 #include "bench/model.h"
 #include "bench/peak.h"
 #include "eval/guarded_main.h"
+#include "eval/spin_count.h"
 #include "models/registry.h"
 #include "octet_version.h"
 
@@ -225,5 +226,6 @@ int start(int argc, char** argv) {
 }  // namespace octet
 
 int main(int argc, char** argv) {
+  octet::limit_spinning(argv);
   return octet::guarded_main([&] { return octet::start(argc, argv); });
 }

@@ -14,6 +14,7 @@
 #include "eval/load_data.h"
 #include "eval/profile.h"
 #include "eval/run_files.h"
+#include "eval/spin_count.h"
 #include "file/atomic_write.h"
 #include "ir/model_file.h"
 #include "octet_version.h"
@@ -178,6 +179,7 @@ int run(Arguments a) {
 }  // namespace octet
 
 int main(int argc, char** argv) {
+  octet::limit_spinning(argv);
   return octet::guarded_main([&] {
     cxxopts::Options options = octet::make_options();
     const cxxopts::ParseResult parsed = options.parse(argc, argv);

@@ -11,6 +11,7 @@
 #include "eval/guarded_main.h"
 #include "eval/load_data.h"
 #include "eval/run_files.h"
+#include "eval/spin_count.h"
 #include "eval/thread_note.h"
 #include "io/config.h"
 #include "models/registry.h"
@@ -131,6 +132,7 @@ int run(const cxxopts::ParseResult& parsed) {
 }  // namespace octet
 
 int main(int argc, char** argv) {
+  octet::limit_spinning(argv);
   return octet::guarded_main([&] {
     cxxopts::Options options = octet::make_options();
     const cxxopts::ParseResult parsed = options.parse(argc, argv);
