@@ -14,11 +14,6 @@
 extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
 #endif
 
-#ifdef __SANITIZE_THREAD__
-// Tests fork, and the child starts threads: what the sanitizer otherwise takes for a mistake.
-extern "C" const char* __tsan_default_options() { return "die_after_fork=0 halt_on_error=1"; }
-#endif
-
 namespace octet::testing {
 namespace {
 
