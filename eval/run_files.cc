@@ -33,9 +33,11 @@ fs::path newest_finished_run(const fs::path& runs) {
   return *newest;
 }
 
+constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{1} << 20;  // as load_config
+
 bool has_run_config(const Folder& folder) {
   if (!folder.has(kConfigFile)) return false;
-  const std::string text = folder.read_text(kConfigFile);
+  const std::string text = folder.read_text(kConfigFile, kMaxConfigBytes);
   return text.find_first_not_of(std::string_view(" \t\r\n\0", 5)) != std::string::npos;
 }
 

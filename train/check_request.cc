@@ -2,7 +2,9 @@
 
 #include "base/error.h"
 #include "eval/run_files.h"
+#include "file/printable.h"
 #include "nn/module.h"
+#include "train/check_tensors.h"
 #include "train/image_sizes.h"
 
 namespace octet {
@@ -41,6 +43,26 @@ void check_resume(const std::string& folder, const Checkpoint& checkpoint, const
   if (checkpoint.dataset_sha256 != train.sha256()) {
     throw UsageError(message("--resume ", folder, ": the dataset ", config.data.name, " in ",
                              config.data.root, " is not the one that this run began with"));
+  }
+}
+
+void refuse_finished(const Folder& folder, const char* why) {
+  const bool trained = !folder.has(kCheckpointName) && folder.has(kInt8File);
+  if (!folder.has(kSummaryFile) && !trained) return;
+  throw UsageError(message("--resume ", folder.path(), ": this run has finished, and ", why,
+                           ", so there is nothing to go on with. Evaluate it with: ./octet eval ",
+                           folder.path(), "; or start a new run with --config ",
+                           folder.path_of(kConfigFile)));
+}
+
+void check_groups(const Checkpoint& checkpoint, const std::string& phase,
+                  const std::string& source) {
+  for (const auto& [name, tensors] : checkpoint.groups) {
+    const bool expected = name == "model" || (name == "optimizer" && phase != "done") ||
+                          (name == "ema" && phase == "float");
+    OCTET_CHECK(expected, source, " has a group \"", printable(name), "\", which a run in phase ",
+                phase, " has not");
+    check_training_tensors(tensors, source);
   }
 }
 

@@ -11,6 +11,12 @@
 #include "file/printable.h"
 
 namespace octet {
+namespace {
+
+// A line has some 200 bytes, and there is one an epoch.
+constexpr std::uint64_t kMaxMetricsBytes = std::uint64_t{256} << 20;
+
+}  // namespace
 
 MetricsLog::MetricsLog(const RunLock& lock, std::uint64_t keep_bytes)
     : folder_(lock.files()), path_(folder_.path_of(kMetricsFile)) {
@@ -28,7 +34,8 @@ std::string MetricsLog::keep(std::uint64_t keep_bytes) {
   OCTET_CHECK(!there || S_ISREG(status.st_mode), "\"", printable(path_), "\" is ",
               S_ISLNK(status.st_mode) ? "a symbolic link" : "not a regular file",
               "; a run writes to files of its own folder alone: remove it");
-  std::string text = there && keep_bytes > 0 ? folder_.read_text(kMetricsFile) : "";
+  std::string text =
+      there && keep_bytes > 0 ? folder_.read_text(kMetricsFile, kMaxMetricsBytes) : "";
   const std::uint64_t found = text.size();
   if (found > keep_bytes) text.resize(keep_bytes);
   text.resize(text.rfind('\n') + 1);  // npos + 1 is 0

@@ -28,7 +28,6 @@
 #include "tensor/buffer_pool.h"
 #include "train/bn_reestimate.h"
 #include "train/check_request.h"
-#include "train/check_tensors.h"
 #include "train/divergence.h"
 #include "train/finish.h"
 #include "train/make_optimizer.h"
@@ -167,7 +166,7 @@ class Run {
   void restore() {
     const auto loaded = resume_checkpoint(lock_);
     if (!loaded) {
-      refuse_finished("its checkpoint is missing");
+      refuse_finished(lock_.files(), "its checkpoint is missing");
       progress_.line("no checkpoint yet: starting at step 0");
       state_.resumed_at_steps.push_back(0);
       return;
@@ -178,8 +177,10 @@ class Run {
     const std::string source = message("\"", printable(loaded->path), "\"");
     state_ = parse_run_state(checkpoint.state, source);
     check_run_state(state_, plan(), source);
-    check_groups(checkpoint, source);
-    if (state_.phase != "done") refuse_finished("its last checkpoint is missing or damaged");
+    check_groups(checkpoint, state_.phase, source);
+    if (state_.phase != "done") {
+      refuse_finished(lock_.files(), "its last checkpoint is missing or damaged");
+    }
     if (!has_run_config(lock_.files())) lock_.write(kConfigFile, checkpoint.config);
     if (stop_after_ > 0 && state_.total_steps >= stop_after_) {
       throw UsageError(message("--stop-after ", stop_after_, ": the run in ", lock_.folder(),
@@ -194,29 +195,6 @@ class Run {
     resumed_from_ = loaded->path;
     progress_.line(message("resuming in phase ", state_.phase, ", epoch ", state_.epoch + 1,
                            ", step ", state_.total_steps));
-  }
-
-  // A summary is the last thing that a run writes, an integer model comes after its last step: what
-  // has come so far is never trained again.
-  void refuse_finished(const char* why) const {
-    const Folder& folder = lock_.files();
-    const bool trained = !folder.has(kCheckpointName) && folder.has(kInt8File);
-    if (!folder.has(kSummaryFile) && !trained) return;
-    throw UsageError(message("--resume ", lock_.folder(), ": this run has finished, and ", why,
-                             ", so there is nothing to go on with. Evaluate it with: ./octet eval ",
-                             lock_.folder(), "; or start a new run with --config ",
-                             folder.path_of(kConfigFile)));
-  }
-
-  // The groups are those that this phase has, and their tensors hold what training can leave.
-  void check_groups(const Checkpoint& checkpoint, const std::string& source) const {
-    for (const auto& [name, tensors] : checkpoint.groups) {
-      const bool expected = name == "model" || (name == "optimizer" && state_.phase != "done") ||
-                            (name == "ema" && state_.phase == "float");
-      OCTET_CHECK(expected, source, " has a group \"", printable(name), "\", which a run in phase ",
-                  state_.phase, " has not");
-      check_training_tensors(tensors, source);
-    }
   }
 
   // Gives a freshly made optimizer or average the state of the checkpoint, once. Only at the first

@@ -13,7 +13,6 @@
 
 #include "base/error.h"
 #include "file/printable.h"
-#include "file/read_file.h"
 
 namespace octet {
 namespace {
@@ -168,8 +167,8 @@ std::vector<std::byte> Folder::read(const std::string& name) const {
   return read_file_in(fd_, name, path_of(name));
 }
 
-std::string Folder::read_text(const std::string& name) const {
-  return read_text_file_in(fd_, name, path_of(name));
+std::string Folder::read_text(const std::string& name, std::uint64_t max_bytes) const {
+  return read_text_file_in(fd_, name, path_of(name), max_bytes);
 }
 
 void Folder::write(const std::string& name, std::span<const std::byte> bytes,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "file/file_system.h"
+#include "file/read_file.h"
 
 namespace octet {
 
@@ -40,7 +42,7 @@ class Folder {
   std::vector<std::string> names() const;
   // Throw Error as read_file does.
   std::vector<std::byte> read(const std::string& name) const;
-  std::string read_text(const std::string& name) const;
+  std::string read_text(const std::string& name, std::uint64_t max_bytes = kMaxFileBytes) const;
 
   // Writes a file as atomic_write does. `keep_previous_as`: the name that an existing file moves to
   // (for an instant only the previous file exists, under that name); empty: it is replaced.
