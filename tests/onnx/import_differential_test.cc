@@ -10,6 +10,7 @@
 
 #include "nn/trace.h"
 #include "onnx/import.h"
+#include "qat/verify.h"
 #include "tests/onnx/onnx_model.h"
 #include "tests/qat/nets.h"
 
@@ -172,6 +173,18 @@ void quantized(OnnxModel& imported, const std::string& kind, const Entries& e,
   images.set_qparams(q);
   const Trace traced = trace(*imported.model, images);
   if (kind == "qdq") compare_codes(traced, images, e, counts);
+  // The integer graph and the engine: the twin's bits.
+  qat::InputEncoding input{q, {}};
+  for (std::int64_t i = 0; i < 256 * imported.image_shape[2]; ++i) {
+    input.table.push_back(static_cast<std::uint8_t>(i / imported.image_shape[2]));
+  }
+  const ir::Graph graph =
+      qat::convert(*imported.model, testing::convert_options(input, imported.image_shape));
+  std::vector<std::uint8_t> pixels;
+  for (std::int64_t i = 0; i < images.numel(); ++i) {
+    pixels.push_back(static_cast<std::uint8_t>(images.data()[i]));
+  }
+  CHECK(qat::verify(*imported.model, graph, pixels, {.input = input}).mismatched == 0);
   for (const TraceRecord& r : traced.records) {
     if (r.output != traced.output) continue;
     // Equal but at ties: codes that differ by 1 move logits a little. Tensors that the file leaves
