@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/aligned_buffer.h"
@@ -9,6 +12,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/processors.h"
 #include "base/shape.h"
 
 namespace octet {
@@ -55,6 +59,26 @@ TEST_CASE("parallel_for runs every item once, for any number of threads") {
   }
   set_num_threads(1);
   CHECK_THROWS_AS(set_num_threads(0), UsageError);
+}
+
+TEST_CASE("threads: OMP_NUM_THREADS is the default, and nonsense in it an error") {
+  const char* before = std::getenv("OMP_NUM_THREADS");
+  const std::string restored = before == nullptr ? "" : before;
+  for (const auto& [text, threads] : {std::pair("1", 1), {"7", 7}, {" 3 ", 3}, {"4,2", 4}}) {
+    CAPTURE(text);
+    setenv("OMP_NUM_THREADS", text, 1);
+    CHECK(default_threads() == threads);
+  }
+  for (const char* text : {"0", "-1", "1025", "two", "2x", ",", " ", "99999999999"}) {
+    CAPTURE(text);
+    setenv("OMP_NUM_THREADS", text, 1);
+    CHECK_THROWS_AS(default_threads(), UsageError);
+  }
+  setenv("OMP_NUM_THREADS", "", 1);
+  CHECK(default_threads() == available_processors());
+  unsetenv("OMP_NUM_THREADS");
+  CHECK(default_threads() == available_processors());
+  if (before != nullptr) setenv("OMP_NUM_THREADS", restored.c_str(), 1);
 }
 
 TEST_CASE("parallel_for: a thread that comes late finds its share done by the others") {
