@@ -2,48 +2,66 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
-#include <memory>
-
-// Zeroed memory: before 2.28 stb_image uses Huffman tables that a damaged JPEG never defined.
-#define STBI_MALLOC(size) std::calloc(1, size)
-#define STBI_REALLOC(pointer, size) std::realloc(pointer, size)
-#define STBI_FREE(pointer) std::free(pointer)
-#define STB_IMAGE_IMPLEMENTATION
-#define STB_IMAGE_STATIC
-#define STBI_ONLY_PNG
-#define STBI_ONLY_JPEG
-#define STBI_NO_STDIO
-#define STBI_NO_SIMD
-#define STBI_NO_LINEAR
-#define STBI_NO_FAILURE_STRINGS
-#define STBI_MAX_DIMENSIONS 16384
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include <stb/stb_image.h>
-#pragma GCC diagnostic pop
 
 #include "base/error.h"
+#include "datasets/image_format.h"
+#include "datasets/image_header.h"
 #include "datasets/jpeg_check.h"
-#include "datasets/png_check.h"
+#include "datasets/jpeg_header.h"
+#include "datasets/png_header.h"
+#include "datasets/stb_decoder.h"
 
 namespace octet {
 namespace {
 
-constexpr std::int64_t kMaxPixels = std::int64_t{64} << 20;
+constexpr std::int64_t kMaxSide = 16384, kMaxPixels = std::int64_t{64} << 20;
+constexpr std::int64_t kMiB = 1 << 20, kDecoderBytes = 128 * kMiB;
 
-// The most pixels that the file can hold: a small one must not ask for much memory and time.
-// Deflate makes at most 1032 bytes of one; a JPEG has a bit or more for each block of 8 x 8 pixels,
-// at a quarter of the resolution or more.
-std::int64_t most_pixels(std::span<const stbi_uc> bytes) {
-  const auto size = static_cast<std::int64_t>(bytes.size());
-  if (bytes[0] == 0xff) return 4 * 64 * 8 * size;
-  constexpr std::size_t kDepth = 24, kColourType = 25;  // in a PNG's first chunk
-  if (bytes.size() <= kColourType) return 0;
-  constexpr int kChannels[] = {1, 1, 3, 1, 2, 1, 4};
-  const int depth = bytes[kDepth], type = bytes[kColourType];
-  return 1032 * 8 * size / std::max(1, depth * (type <= 6 ? kChannels[type] : 1));
+// The memory that decoding may take. A photo of 50 million pixels is a JPEG of many megabytes and
+// may take in proportion, a small file may not.
+std::int64_t most_decoder_bytes(std::span<const std::uint8_t> bytes) {
+  if (is_png(bytes)) return kDecoderBytes;
+  return std::max(kDecoderBytes, 64 * static_cast<std::int64_t>(bytes.size()));
+}
+
+void check_size(const ImageHeader& header, std::span<const std::uint8_t> bytes,
+                const std::string& source) {
+  const std::int64_t w = header.width, h = header.height, most = most_decoder_bytes(bytes);
+  OCTET_CHECK(w > 0 && h > 0 && w <= kMaxSide && h <= kMaxSide && w * h <= kMaxPixels, source,
+              ": expected at most ", kMaxSide, " pixels per side and ", kMaxPixels, " in all, got ",
+              w, " x ", h);
+  OCTET_CHECK(w * h <= header.most_pixels, source, ": the image is damaged: ", bytes.size(),
+              " bytes cannot hold ", w, " x ", h, " pixels");
+  OCTET_CHECK(header.decoder_bytes <= most, source, ": ", w, " x ", h,
+              " pixels of this kind would take ", (header.decoder_bytes + kMiB - 1) / kMiB,
+              " MiB to decode, at most ", most / kMiB, " MiB are used; make the image smaller");
+}
+
+// The pixels of an image that was stored lying or mirrored, upright.
+//   [h, w, c]: the shape as stored; orientations 5 to 8 exchange h and w
+Image upright(const std::uint8_t* pixels, std::int64_t h, std::int64_t w, std::int64_t c,
+              int orientation) {
+  if (orientation == 1) return {{h, w, c}, std::vector<std::uint8_t>(pixels, pixels + h * w * c)};
+  const bool turned = orientation >= 5;
+  Image image{turned ? Shape{w, h, c} : Shape{h, w, c}, {}};
+  image.pixels.resize(static_cast<std::size_t>(h * w * c));
+  std::uint8_t* to = image.pixels.data();
+  // The first row stored is the bottom of the picture, or its right side; the first column
+  // likewise.
+  const bool rows_backward =
+                 orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7,
+             columns_backward =
+                 orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  for (std::int64_t y = 0; y < image.shape[0]; ++y) {
+    for (std::int64_t x = 0; x < image.shape[1]; ++x) {
+      std::int64_t row = turned ? x : y, column = turned ? y : x;
+      if (rows_backward) row = h - 1 - row;
+      if (columns_backward) column = w - 1 - column;
+      to = std::copy_n(pixels + (row * w + column) * c, c, to);
+    }
+  }
+  return image;
 }
 
 // Which source rows (or columns) make an output row, and how much of each.
@@ -74,32 +92,34 @@ std::vector<Taps> triangle_filter(std::int64_t from, std::int64_t to) {
 
 }  // namespace
 
-Image decode_image(std::span<const std::byte> bytes, int channels, const std::string& source) {
-  const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
-  OCTET_CHECK(bytes.size() <= std::numeric_limits<int>::max(), source, ": the file is too large");
-  OCTET_CHECK(jpeg_tables_fit(std::span(data, bytes.size())), source,
-              ": the image is damaged: a Huffman table has more than 256 codes");
-  OCTET_CHECK(png_chunks_fit(std::span(data, bytes.size())), source,
-              ": the image is damaged: it ends within a chunk");
-  const int size = static_cast<int>(bytes.size());
-  int width = 0, height = 0, stored_channels = 0;
-  OCTET_CHECK(stbi_info_from_memory(data, size, &width, &height, &stored_channels) == 1, source,
-              ": this is not a PNG or JPEG image of at most 16384 pixels per side");
-  OCTET_CHECK(width > 0 && height > 0 && width <= STBI_MAX_DIMENSIONS &&
-                  height <= STBI_MAX_DIMENSIONS && std::int64_t{width} * height <= kMaxPixels,
-              source, ": expected at most 16384 pixels per side and ", kMaxPixels, " in all, got ",
-              width, " x ", height);
-  OCTET_CHECK(std::int64_t{width} * height <= most_pixels(std::span(data, bytes.size())), source,
-              ": the image is damaged: ", size, " bytes cannot hold ", width, " x ", height,
-              " pixels");
+ImageHeader read_image_header(std::span<const std::uint8_t> bytes) {
+  if (is_png(bytes)) return read_png_header(bytes);
+  if (is_jpeg(bytes) && bytes.size() > 2) return read_jpeg_header(bytes);
+  ImageHeader header;
+  header.refusal = why_not_an_image(bytes);
+  return header;
+}
 
-  if (channels == 0) channels = stored_channels <= 2 ? 1 : 3;
-  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(data, size, &width, &height, &stored_channels, channels),
-      stbi_image_free);
-  OCTET_CHECK(pixels != nullptr, source, ": the image is damaged and cannot be decoded");
-  const Shape shape{height, width, channels};
-  return {shape, std::vector<std::uint8_t>(pixels.get(), pixels.get() + shape.numel())};
+Image decode_image(std::span<const std::byte> file, int channels, const std::string& source) {
+  const std::span bytes(reinterpret_cast<const std::uint8_t*>(file.data()), file.size());
+  OCTET_CHECK(bytes.size() <= std::numeric_limits<std::int32_t>::max() / 2, source,
+              ": the file is too large");
+  const ImageHeader header = read_image_header(bytes);
+  OCTET_CHECK(header.refusal.empty(), source, ": ", header.refusal);
+  check_size(header, bytes, source);
+  OCTET_CHECK(jpeg_tables_fit(bytes), source,
+              ": the image is damaged: a Huffman table has more than 256 codes");
+
+  std::vector<std::uint8_t> marked;
+  if (header.adobe_transform >= 0) marked = with_adobe_marker(bytes, header.adobe_transform);
+  const auto most = static_cast<std::size_t>(most_decoder_bytes(bytes) + kMiB);
+  const DecodedPixels decoded =
+      stb_decode(marked.empty() ? bytes : std::span<const std::uint8_t>(marked), channels, most);
+  OCTET_CHECK(!decoded.out_of_memory, source, ": the image is damaged: its pixels take more than ",
+              most / static_cast<std::size_t>(kMiB), " MiB to decode");
+  OCTET_CHECK(decoded.pixels != nullptr, source, ": the image is damaged and cannot be decoded");
+  return upright(decoded.pixels.get(), decoded.height, decoded.width, decoded.channels,
+                 header.orientation);
 }
 
 Image resize(const Image& image, std::int64_t height, std::int64_t width) {

@@ -15,11 +15,14 @@ struct Image {
   std::vector<std::uint8_t> pixels;
 };
 
-// Decodes a PNG or JPEG; nothing else is compiled in, and no SIMD, so that the pixels are the same
-// on every machine. `channels`: 1 (grey) or 3 (RGB) converts to that, 0 keeps which of the two the
-// image is; transparency is dropped. Throws Error that names `source` if it is not such an image,
-// has more than 16,384 pixels on a side, 64 M in all or more than its bytes can hold (checked
-// before anything is decoded).
+// Decodes a PNG or JPEG to the pixels that a viewer shows: turned upright as its EXIF orientation
+// says (or XMP's, without that), CMYK converted. Of 16 bits the upper 8 are kept; transparency is
+// dropped, so what lies under it shows; colour profiles and gamma are not applied.
+//   channels: 1 (grey) or 3 (RGB) converts to that, 0 keeps which of the two the image is
+// Throws Error that names `source` and the reason: another format, by its name; what the decoder
+// does not have (12 bits, arithmetic coding, ...); a wrong checksum in a PNG, a cut-off end; more
+// than 16,384 pixels on a side, 64 M in all, or than its bytes can hold; more than 128 MiB of
+// memory to decode it, a JPEG's 64 bytes for each of its own if that is more. The header decides.
 Image decode_image(std::span<const std::byte> bytes, int channels, const std::string& source);
 
 // The image with another height and width, by a triangle filter: bilinear when it grows, an average

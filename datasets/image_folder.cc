@@ -4,17 +4,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <memory>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "base/text.h"
 #include "data/in_memory.h"
 #include "data/normalize.h"
 #include "datasets/image_file.h"
+#include "datasets/list_images.h"
 #include "file/printable.h"
 #include "file/read_file.h"
 
@@ -25,58 +25,6 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxFileBytes = std::uint64_t{256} << 20;
 constexpr std::uint64_t kMaxDatasetBytes = std::uint64_t{16} << 30;
-
-struct LabelledFile {
-  std::string path;
-  std::int32_t label = 0;
-};
-
-// Names in a folder that are not hidden, in alphabetical order of their bytes: the same everywhere.
-std::vector<std::string> list(const fs::path& folder, bool (*wanted)(const fs::directory_entry&)) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    if (name[0] != '.' && wanted(*it)) names.push_back(name);
-  }
-  OCTET_CHECK(
-      !error, "cannot read the folder \"", printable(folder.string()), "\": ", error.message(),
-      "; an image_folder dataset is <root>/train/<class>/*.png or *.jpg, ", "and <root>/test/...");
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-bool is_folder(const fs::directory_entry& entry) {
-  std::error_code ignored;
-  return entry.is_directory(ignored);
-}
-
-bool is_image(const fs::directory_entry& entry) {
-  std::string extension = entry.path().extension().string();
-  for (char& c : extension) c = to_lower(c);
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
-}
-
-std::vector<LabelledFile> list_split(const fs::path& folder,
-                                     const std::vector<std::string>& class_names) {
-  std::vector<LabelledFile> files;
-  for (const std::string& name : list(folder, is_folder)) {
-    const auto found = std::lower_bound(class_names.begin(), class_names.end(), name);
-    const fs::path class_folder = folder / name;
-    OCTET_CHECK(found != class_names.end() && *found == name, "\"",
-                printable(class_folder.string()), "\": there is no such class in train");
-    const std::size_t before = files.size();
-    for (const std::string& file : list(class_folder, is_image)) {
-      files.push_back(
-          {(class_folder / file).string(), static_cast<std::int32_t>(found - class_names.begin())});
-    }
-    OCTET_CHECK(files.size() > before, "\"", printable(class_folder.string()),
-                "\" holds no .png, .jpg or .jpeg");
-  }
-  OCTET_CHECK(!files.empty(), "\"", printable(folder.string()),
-              "\" holds no folder per class with images");
-  return files;
-}
 
 Image read_image(const std::string& path, int channels) {
   return decode_image(read_file(path, kMaxFileBytes), channels, printable(path));
@@ -96,9 +44,23 @@ Image read_at_shape(const std::string& path, const Shape& shape, bool convert) {
   return image.shape == shape ? image : resize(image, shape[0], shape[1]);
 }
 
+// Why files of the dataset cannot be used, all in one message: whoever mends one wants to know of
+// the others.
+void throw_errors(const std::vector<std::string>& errors) {
+  if (errors.empty()) return;
+  if (errors.size() == 1) throw Error(errors[0]);
+  constexpr std::size_t kMost = 100;
+  std::string text = message(errors.size(), " images cannot be used:");
+  for (std::size_t i = 0; i < std::min(errors.size(), kMost); ++i) text += "\n  " + errors[i];
+  if (errors.size() > kMost) text += message("\n  and ", errors.size() - kMost, " more");
+  throw Error(text);
+}
+
+// Appends to `all_errors` what was wrong with single files; null if anything was.
 std::shared_ptr<const Dataset> load_split(const std::vector<LabelledFile>& files,
                                           const std::vector<std::string>& class_names,
-                                          const Shape& shape, bool convert) {
+                                          const Shape& shape, bool convert,
+                                          std::vector<std::string>& all_errors) {
   const auto numel = static_cast<std::size_t>(shape.numel());
   OCTET_CHECK(files.size() <= kMaxDatasetBytes / numel, "[image_folder] ", files.size(),
               " images of shape ", shape, " need more than ", kMaxDatasetBytes, " bytes");
@@ -117,16 +79,28 @@ std::shared_ptr<const Dataset> load_split(const std::vector<LabelledFile>& files
       errors[i] = e.what();
     }
   });
-  for (const std::string& error : errors) {
-    if (!error.empty()) throw Error(error);
-  }
+  std::copy_if(errors.begin(), errors.end(), std::back_inserter(all_errors),
+               [](const std::string& error) { return !error.empty(); });
+  if (!all_errors.empty()) return nullptr;
   return std::make_shared<InMemoryDataset>(shape, std::move(pixels), std::move(labels),
                                            class_names);
 }
 
+// The shape of the first image that can be read; if none can, reading them all says why.
+Shape first_shape(const std::vector<LabelledFile>& files) {
+  for (const LabelledFile& file : files) {
+    try {
+      return read_image(file.path, 0).shape;
+    } catch (const Error&) {
+      continue;
+    }
+  }
+  return {1, 1, 1};
+}
+
 }  // namespace
 
-DatasetSplits load_image_folder(const std::string& root, const Shape& image_shape, Splits splits) {
+DatasetSplits load_image_folder(const std::string& root, const Shape& image_shape, Splits wanted) {
   const bool convert = image_shape.rank() != 0;
   if (convert && !(image_shape.rank() == 3 && image_shape[0] > 0 && image_shape[0] <= 16384 &&
                    image_shape[1] > 0 && image_shape[1] <= 16384 &&
@@ -135,13 +109,23 @@ DatasetSplits load_image_folder(const std::string& root, const Shape& image_shap
                              "most 16384 pixels, got ", image_shape));
   }
   const fs::path folder(root);
-  const std::vector<std::string> class_names = list(folder / "train", is_folder);
-  const std::vector<LabelledFile> train = list_split(folder / "train", class_names);
-  const std::vector<LabelledFile> test = list_split(folder / "test", class_names);
-  const Shape shape = convert ? image_shape : read_image(train[0].path, 0).shape;
-  return {splits == Splits::kAll ? load_split(train, class_names, shape, convert) : nullptr,
-          load_split(test, class_names, shape, convert),
-          centered_normalization(static_cast<int>(shape[2]))};
+  const std::vector<std::string> class_names = list_classes(folder / "train");
+  SkipList skipped, unread;
+  const std::vector<LabelledFile> train =
+      list_images(folder / "train", class_names, wanted == Splits::kAll ? skipped : unread);
+  const std::vector<LabelledFile> test = list_images(folder / "test", class_names, skipped);
+  const Shape shape = convert ? image_shape : first_shape(train);
+
+  DatasetSplits splits;
+  std::vector<std::string> errors;
+  if (wanted == Splits::kAll) {
+    splits.train = load_split(train, class_names, shape, convert, errors);
+  }
+  splits.test = load_split(test, class_names, shape, convert, errors);
+  throw_errors(errors);
+  splits.normalization = centered_normalization(static_cast<int>(shape[2]));
+  splits.skipped = skipped.take();
+  return splits;
 }
 
 }  // namespace octet

@@ -1,6 +1,7 @@
 #include "datasets/jpeg_check.h"
 
 #include <cstddef>
+#include <cstring>
 
 namespace octet {
 namespace {
@@ -50,9 +51,10 @@ bool jpeg_tables_fit(std::span<const std::uint8_t> bytes) {
   // followed by 0 or another marker.
   for (std::size_t i = at(bytes, 1) == kStart ? end_of_metadata(bytes) : 0; i + 1 < bytes.size();
        ++i) {
-    if (bytes[i] == 0xff && bytes[i + 1] == kHuffmanTables && !segment_fits(bytes, i + 2)) {
-      return false;
-    }
+    const void* found = std::memchr(bytes.data() + i, 0xff, bytes.size() - 1 - i);
+    if (found == nullptr) return true;
+    i = static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - bytes.data());
+    if (bytes[i + 1] == kHuffmanTables && !segment_fits(bytes, i + 2)) return false;
   }
   return true;
 }

@@ -39,11 +39,19 @@ struct Normalization {
 // Which parts of a dataset are read into memory.
 enum class Splits { kAll, kTest };
 
+// Files of a dataset's folders that are not used, for one reason.
+struct SkippedFiles {
+  std::string reason;  // "hidden", "HEIC (convert them to PNG or JPEG)"
+  std::int64_t count = 0;
+  std::string example;  // path of the first
+};
+
 // What the registry knows of a dataset.
 struct DatasetSplits {
   std::shared_ptr<const Dataset> train;  // null where only the test set was asked for
   std::shared_ptr<const Dataset> test;
   Normalization normalization;
+  std::vector<SkippedFiles> skipped = {};  // of the splits that were read, in an image_folder
 };
 
 }  // namespace octet

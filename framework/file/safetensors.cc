@@ -16,6 +16,7 @@
 #include "file/printable.h"
 #include "file/read_file.h"
 #include "file/safetensors_header.h"
+#include "file/utf8.h"
 
 namespace octet {
 namespace {
@@ -55,11 +56,8 @@ void check_layout(std::vector<TensorHeader>& headers, std::uint64_t buffer_bytes
 }
 
 std::string quoted(const std::string& text) {
-  try {
-    return nlohmann::json(text).dump();
-  } catch (const nlohmann::json::exception&) {
-    throw Error(message("\"", printable(text), "\" is not valid UTF-8"));
-  }
+  OCTET_CHECK(is_utf8(text), "\"", printable(text), "\" is not valid UTF-8");
+  return nlohmann::json(text).dump();
 }
 
 // The JSON of `entries`, whose data follow one another in this order; padded to a multiple of 8.

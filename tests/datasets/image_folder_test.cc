@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/parallel.h"
 #include "data/normalize.h"
+#include "datasets/list_images.h"
 #include "tests/datasets/encode_image.h"
 #include "tests/datasets/temp_folder.h"
 #include "tests/text.h"
@@ -112,7 +115,86 @@ TEST_CASE("image_folder: what is missing or damaged is named") {
   folder.write("test/dog/1.PNG", cut);
   CHECK(has(error_of(folder.path()), "test/dog/1.PNG: the image is damaged"));
   folder.write("test/dog/1.PNG", {});
-  CHECK(has(error_of(folder.path()), "test/dog/1.PNG: this is not a PNG or JPEG"));
+  CHECK(has(error_of(folder.path()), "test/dog/1.PNG: this is an empty file"));
+}
+
+TEST_CASE("image_folder: all images that cannot be used are in one message") {
+  const TempFolder folder;
+  write_pets(folder);
+  folder.write("train/cat/0.png", {});  // the first of all, which would decide the shape
+  folder.write("train/dog/2.PNG", encode_png(plain({9, 9, 3}, 1)));
+  folder.write("test/dog/1.PNG", std::as_bytes(std::span("GIF89a")));
+  const std::string error = error_of(folder.path());
+  CAPTURE(error);
+  CHECK(error.rfind("3 images cannot be used:\n", 0) == 0);
+  CHECK(has(error, "train/cat/0.png: this is an empty file"));
+  CHECK(has(error, "train/dog/2.PNG: expected shape [4, 6, 3]"));
+  CHECK(has(error, "test/dog/1.PNG: this is a GIF image; convert it to PNG or JPEG"));
+  for (int i = 0; i < 200; ++i) folder.write("test/cat/empty" + std::to_string(i) + ".png", {});
+  const std::string many = error_of(folder.path());
+  CHECK(many.rfind("203 images cannot be used:\n", 0) == 0);
+  CHECK(has(many, "\n  and 103 more"));
+}
+
+TEST_CASE("image_folder: folders below a class are searched, what is left out is counted") {
+  const TempFolder folder;
+  write_pets(folder);
+  // In torchvision's order: folder by folder, by the bytes of their paths, then name by name.
+  const char* const names[] = {"a.png", "b/0.png", "b/c/1.png", "b-/2.jpeg", "z.png"};
+  for (const char* name : names) {
+    folder.write(std::string("train/dog/") + name, encode_png(plain({4, 6, 3}, 50)));
+  }
+  folder.write("train/dog/b/c/1.png", encode_png(plain({4, 6, 3}, 51)));
+  folder.write("train/dog/b-/2.jpeg", encode_png(plain({4, 6, 3}, 52)));
+  folder.write("train/dog/b/0.png", encode_png(plain({4, 6, 3}, 53)));
+  for (const char* name : {"1.HEIC", "b/2.heic", "b/c/3.heif"}) {
+    folder.write(std::string("train/dog/") + name, {});
+  }
+  folder.write("train/cat/.hidden/4.png", {});
+  folder.write("train/cat/._5.png", {});
+  folder.write("train/lonely.png", {});
+  folder.write("test/cat/notes.txt", {});
+  folder.write("test/cat/6.webp", {});
+  std::filesystem::create_directory_symlink(".", folder.path() + "/test/cat/loop");
+
+  const DatasetSplits splits = load_image_folder(folder.path());
+  CHECK(splits.train->size() == 11);
+  std::vector<int> dogs;
+  for (std::int64_t i = 3; i < 11; ++i) dogs.push_back(splits.train->get(i).pixels[0]);
+  CHECK(dogs == std::vector<int>{100, 101, 102, 50, 50, 53, 52, 51});
+  CHECK(splits.test->size() == 6);
+
+  const std::string text = to_text(splits.skipped);
+  CAPTURE(text);
+  CHECK(has(text, "3 HEIC (convert them to PNG or JPEG) such as "));
+  CHECK(has(text, "2 hidden such as "));
+  CHECK(has(text, "1 in no class folder such as \"" + folder.path() + "/train/lonely.png\""));
+  CHECK(has(text, " of other kinds such as "));
+  CHECK(has(text, " WebP (convert them to PNG or JPEG) such as "));
+  CHECK(has(text, " links to a folder above them such as "));
+  // eval reads the test images alone and is silent about the rest.
+  CHECK_FALSE(has(to_text(load_image_folder(folder.path(), {}, Splits::kTest).skipped), "HEIC"));
+}
+
+TEST_CASE("image_folder: a class of unreadable formats alone says so, and which") {
+  const TempFolder folder;
+  write_pets(folder);
+  folder.write("train/fish/1.heic", {});
+  folder.write("train/fish/deep/2.heic", {});
+  const std::string error = error_of(folder.path());
+  CAPTURE(error);
+  CHECK(has(error, "train/fish\" holds no .png, .jpg or .jpeg; skipped 2 files: 2 HEIC (convert"));
+}
+
+TEST_CASE("image_folder: a class whose name is not UTF-8 is refused before an image is read") {
+  const TempFolder folder;
+  write_pets(folder);
+  folder.write("train/caf\xc3\xa9/0.png", encode_png(plain({4, 6, 3}, 1)));
+  CHECK(error_of(folder.path()) == "");
+  folder.write("train/caf\xe9/0.png", {});
+  const std::string error = error_of(folder.path());
+  CAPTURE(error);
+  CHECK(has(error, "is not UTF-8 text, and a model file could not hold it; rename the folder"));
 }
 
 }  // namespace
