@@ -315,7 +315,8 @@ constexpr bool is_implemented(QuantizeConfig::Method method) {
 // merged left to right), then its own keys, then `overrides` ("train.lr=0.1", the texts of --set).
 // Maps merge deeply, everything else is replaced. Throws UsageError that starts with
 // "file:line:column: " or "--set train.lr=0.1: " on an unknown or duplicate key, a wrong type, a
-// value out of range or not implemented, a cycle of bases, more than 1 MiB, anchors, aliases, tags.
+// value out of range or not implemented, a cycle of bases, more than 256 KiB, anchors, aliases,
+// tags.
 Config load_config(const std::string& path, const std::vector<std::string>& overrides = {});
 
 // The same for YAML in memory; `source_name` stands for the path.

@@ -17,8 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kBaseKey = "_base_";
-constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{256} << 10;
 constexpr int kMaxFiles = 100;
+constexpr std::ptrdiff_t kMaxKeyDepth = 16;
 
 // Resolves `_base_`. One per load: counts files and knows which ones are being read.
 class Loader {
@@ -78,6 +79,10 @@ YamlNode parse_override(const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
     throw UsageError(place + ": expects key=value, such as train.lr=0.1");
+  }
+  const auto key_end = text.begin() + static_cast<std::ptrdiff_t>(equals);
+  if (std::count(text.begin(), key_end, '.') >= kMaxKeyDepth) {
+    throw UsageError(message(place, ": the key has more than ", kMaxKeyDepth, " parts"));
   }
   YamlNode node = parse_yaml_value(text.substr(equals + 1), place);
   std::size_t end = equals;

@@ -5,18 +5,20 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <utility>
 
 #include "base/classic_locale.h"
 #include "base/error.h"
 #include "file/printable.h"
+#include "file/utf8.h"
 
 namespace octet {
 namespace {
 
-constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
+// yaml-cpp takes up to 250 bytes of memory and some microseconds for each byte of a list.
+constexpr std::size_t kMaxBytes = std::size_t{256} << 10;
+constexpr int kMaxOpenBrackets = 100;
 constexpr std::size_t kMaxDepth = 16;
 constexpr std::size_t kMaxValues = 10'000;
 
@@ -160,15 +162,33 @@ void check_text(const std::string& text, const std::string& source) {
     throw UsageError(message(source, ": control character at byte ", bad - text.begin(),
                              "; this is not YAML text"));
   }
-  try {
-    nlohmann::json(text).dump();
-  } catch (const nlohmann::json::exception&) {
-    throw UsageError(message(source, ": not valid UTF-8"));
+  if (!is_utf8(text)) throw UsageError(message(source, ": not valid UTF-8"));
+}
+
+// yaml-cpp reads all of a nested list before it reports the first bracket of it, so that memory and
+// time are bounded here. Brackets in texts and comments count as well: nobody leaves so many open.
+void check_brackets(const std::string& text, const TreeBuilder& builder) {
+  int open = 0;
+  YAML::Mark mark;
+  for (const char c : text) {
+    if (c == '[' || c == '{') ++open;
+    if (c == ']' || c == '}') open = std::max(0, open - 1);
+    if (open > kMaxOpenBrackets) {
+      throw UsageError(message(builder.place(mark), ": more than ", kMaxOpenBrackets,
+                               " brackets are open; lists and maps are nested at most ", kMaxDepth,
+                               " deep"));
+    }
+    ++mark.column;
+    if (c == '\n') {
+      ++mark.line;
+      mark.column = 0;
+    }
   }
 }
 
 YamlNode build(const std::string& text, TreeBuilder builder, const std::string& source) {
   check_text(text, source);
+  check_brackets(text, builder);
   Classic<std::istringstream> stream(text);
   try {
     YAML::Parser parser(stream);

@@ -29,9 +29,10 @@ struct YamlNode::Entry {
   YamlNode value;
 };
 
-// Parses one document of at most 1 MiB. Throws UsageError that starts with "source:line:column: "
-// on malformed YAML, a duplicate key, an anchor, alias or tag, nesting deeper than 16, a key that
-// is not a scalar, control characters, bytes that are not UTF-8, a second document.
+// Parses one document of at most 256 KiB. Throws UsageError that starts with "source:line:column: "
+// on malformed YAML, a duplicate key, an anchor, alias or tag, nesting deeper than 16, more than
+// 100 open brackets, a key that is not a scalar, control characters, bytes that are not UTF-8, a
+// second document.
 YamlNode parse_yaml(const std::string& text, const std::string& source);
 
 // The same for a value on the command line: every place is `place`.
