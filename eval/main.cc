@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "bench/peak.h"
+#include "datasets/list_images.h"
 #include "eval/arguments.h"
 #include "eval/classify_images.h"
 #include "eval/compare_models.h"
@@ -41,6 +42,8 @@ DatasetSplits test_data(const Arguments& a, const RunFiles& files,
   }
   if (!a.data.empty()) request.root = a.data;
   DatasetSplits splits = load_or_fetch(request, Splits::kTest);
+  const std::string skipped = to_text(splits.skipped);
+  if (!skipped.empty()) std::cerr << "octet: " << skipped << "\n";
   OCTET_CHECK(
       !graph || graph->class_names.empty() || graph->class_names == splits.test->class_names(),
       "the classes of ", request.name, " in ", request.root, " are not those of the model ",

@@ -18,14 +18,6 @@ namespace octet {
 namespace fs = std::filesystem;
 namespace {
 
-ir::Graph convert_model(const FinishedRun& run, Module& model) {
-  return qat::convert(model, {.model = run.config.model.name,
-                              .dataset = run.config.data.name,
-                              .class_names = run.data.train->class_names(),
-                              .image_shape = run.data.train->image_shape(),
-                              .input = input_encoding(run.data.normalization)});
-}
-
 Measurement with_file(Measurement m, const FinishedRun& run, const char* file) {
   m.model = run.config.model.name;
   m.path = run.lock.files().path_of(file);
@@ -34,6 +26,14 @@ Measurement with_file(Measurement m, const FinishedRun& run, const char* file) {
 }
 
 }  // namespace
+
+ir::Graph convert_model(const Config& config, const DatasetSplits& data, Module& model) {
+  return qat::convert(model, {.model = config.model.name,
+                              .dataset = config.data.name,
+                              .class_names = data.train->class_names(),
+                              .image_shape = data.train->image_shape(),
+                              .input = input_encoding(data.normalization)});
+}
 
 void finish_run(const FinishedRun& run, Module& model) {
   const fs::path folder = run.lock.folder();
@@ -48,7 +48,7 @@ void finish_run(const FinishedRun& run, Module& model) {
 
   const bool quantized = run.config.quantize.method != QuantizeConfig::Method::kNone;
   if (quantized) {
-    run.lock.write(kInt8File, ir::serialize_model(convert_model(run, model)));
+    run.lock.write(kInt8File, ir::serialize_model(convert_model(run.config, run.data, model)));
     const ir::Graph graph = ir::read_model(folder / kInt8File);
     rows.push_back(evaluate_fake_quant(model, run.data.test, run.data.normalization, options));
     rows.back().model = run.config.model.name;

@@ -3,6 +3,7 @@
 #include "datasets/registry.h"
 #include "io/config.h"
 #include "io/run_lock.h"
+#include "ir/graph.h"
 #include "nn/module.h"
 #include "train/run_state.h"
 
@@ -15,6 +16,9 @@ struct FinishedRun {
   const RunState& state;
   int threads = 1;
 };
+
+// The integer graph of a model that was prepared and calibrated, named as the config says.
+ir::Graph convert_model(const Config& config, const DatasetSplits& data, Module& model);
 
 // The last act of a run: converts the trained model (prepared, unless quantize.method is none),
 // writes model_int8.safetensors, evaluates every form on the test set, writes summary.json, and

@@ -13,6 +13,7 @@
 #include "eval/run_files.h"
 #include "eval/spin_count.h"
 #include "eval/thread_note.h"
+#include "file/utf8.h"
 #include "io/config.h"
 #include "models/registry.h"
 #include "octet_version.h"
@@ -90,6 +91,11 @@ int run(const cxxopts::ParseResult& parsed) {
   }
   if (parsed.count("resume") > 0 && parsed.count("out") > 0) {
     throw UsageError("--out starts a new run; --resume goes on in its own folder");
+  }
+  for (const char* option : {"out", "resume"}) {  // summary.json names the folder
+    if (parsed.count(option) > 0 && !is_utf8(parsed[option].as<std::string>())) {
+      throw UsageError(message("--", option, ": the name of the folder is not UTF-8 text"));
+    }
   }
   std::vector<std::string> overrides;
   if (parsed.count("set") > 0) overrides = parsed["set"].as<std::vector<std::string>>();

@@ -28,11 +28,13 @@
 #include "tensor/buffer_pool.h"
 #include "train/bn_reestimate.h"
 #include "train/check_request.h"
+#include "train/describe_data.h"
 #include "train/divergence.h"
 #include "train/finish.h"
 #include "train/make_optimizer.h"
 #include "train/metrics_log.h"
 #include "train/phase_schedule.h"
+#include "train/rehearse.h"
 #include "train/run_folder.h"
 #include "train/run_state.h"
 #include "train/signals.h"
@@ -62,6 +64,10 @@ class Run {
         random_split(data_.train, config_.data.validation_size, config_.run.seed);
     progress_.line(message("octet: run folder ", lock_.folder(), ", ", threads_, " threads, ",
                            name_of(process_isa())));
+    for (const std::string& line : describe_data(*train_, *validation_, *data_.test, data_.skipped,
+                                                 config_.data.batch_size)) {
+      progress_.line(line);
+    }
     const std::string note = emulation_note(config_.train.precision);
     if (!note.empty()) progress_.line(note);
     if (request.resume) restore();
@@ -95,6 +101,7 @@ class Run {
     if (request.resume) use_own_onnx_file(config, request.folder);
     check_onnx_input(config, data_);
     check_request(config, *data_.train);
+    rehearse_end(*build_model(config, *data_.train), config, data_);
     std::unique_ptr<Module> model = build_model(config, *data_.train);
     initialize(*model, config.run.seed);
     if (!config.model.init_from.empty()) load_initial_weights(*model, config, *data_.train);
