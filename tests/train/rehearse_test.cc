@@ -99,7 +99,8 @@ TEST_CASE("rehearse_end: a class name that the model file cannot hold is known b
   CHECK(refusal({}, Method::kQat, "caf\xc3\xa9") == "");
 }
 
-// Of the large ones, whose weights take seconds in a sanitized build, the small ones have all layers.
+// Of the large ones, whose weights take seconds in a sanitized build, the small ones have all
+// layers.
 TEST_CASE("rehearse_end: the models of the registry pass") {
   int passed = 0;
   for (const std::string& name : registered_models()) {
@@ -118,8 +119,7 @@ TEST_CASE("rehearse_end: the models of the registry pass") {
     std::int64_t weights = 0;
     for (const NamedTensor& w : state_tensors(*model)) weights += w.tensor.numel();
     if (weights > 1000000) continue;
-    rehearse_end(*model, config,
-                 {.train = images, .test = images, .normalization = {zeros, ones}});
+    rehearse_end(*model, config, {.train = images, .test = images, .normalization = {zeros, ones}});
     ++passed;
   }
   CHECK(passed > 0);
