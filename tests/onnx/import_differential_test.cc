@@ -234,11 +234,12 @@ TEST_CASE("onnx import: what ONNX Runtime computes of differential networks, or 
     networks[t.name().substr(0, slash)][t.name().substr(slash + 1)] = &t;
   }
   std::map<std::string, Counts> counts;
-  for (const auto& [name, entries] : networks) {
+  for (const auto& network : networks) {
+    const std::string& name = network.first;
     CAPTURE(name);
     const std::string kind = name.substr(name.find(' ') + 1);
     const int before = counts[kind].accepted;
-    check(kind, entries, counts[kind]);
+    check(kind, network.second, counts[kind]);
     if (counts[kind].accepted > before) counts[kind].names.insert(name);
   }
   for (const auto& [kind, c] : counts) {
