@@ -33,11 +33,12 @@ fs::path newest_finished_run(const fs::path& runs) {
   return *newest;
 }
 
-constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{1} << 20;  // as load_config
+// Bounds the memory of a look; load_config refuses less than that.
+constexpr std::uint64_t kMaxLookBytes = std::uint64_t{1} << 20;
 
 bool has_run_config(const Folder& folder) {
   if (!folder.has(kConfigFile)) return false;
-  const std::string text = folder.read_text(kConfigFile, kMaxConfigBytes);
+  const std::string text = folder.read_text(kConfigFile, kMaxLookBytes);
   return text.find_first_not_of(std::string_view(" \t\r\n\0", 5)) != std::string::npos;
 }
 
