@@ -24,7 +24,8 @@ cxxopts::Options make_options() {
   add("fake-quant",
       "the same of the fake-quantized model in evaluation mode: the twin of the integer graph");
   add("verify",
-      "compare the twin with the integer engine in every tensor; exit code 3 if they differ");
+      "compare the integer engine with the twin in every tensor, and with the float model in its "
+      "logits; exit code 3 if engine and twin differ");
   add("describe", "print the integer graph, one line per node");
   add("compare",
       "evaluate this one too, on the same images, and print what only one gets right, with the "

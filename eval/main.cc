@@ -10,7 +10,9 @@
 #include "eval/arguments.h"
 #include "eval/classify_images.h"
 #include "eval/compare_models.h"
+#include "eval/evaluate_module.h"
 #include "eval/export_onnx.h"
+#include "eval/float_agreement.h"
 #include "eval/guarded_main.h"
 #include "eval/load_data.h"
 #include "eval/profile.h"
@@ -86,6 +88,12 @@ int verify(const Arguments& a, const RunFiles& files, const ir::Graph& graph,
                                            .batch_size = a.batch,
                                            .threads = a.threads,
                                            .isa = a.isa});
+  // The twin and the engine share the parameters; what is wrong with these shows only here.
+  const EvaluateOptions options{.batch = a.batch, .threads = a.threads, .isa = a.isa};
+  const auto real = unquantized_copy(*model, *files.config, *data.test);
+  const FloatAgreement agreement = compare_with_float(
+      int8_form(graph, options), float_form(*real, data.test->image_shape(), options), data.test,
+      data.normalization, a.batch);
   if (a.json) {
     nlohmann::ordered_json json = {{"model", graph.model},
                                    {"path", files.path.string()},
@@ -97,13 +105,16 @@ int verify(const Arguments& a, const RunFiles& files, const ir::Graph& graph,
                                    {"threads", a.threads},
                                    {"isa", std::string(name_of(a.isa))},
                                    {"first_mismatch", r.first_mismatch}};
+    json.update(to_json(agreement));
     std::cout << json.dump(2) << "\n";
   } else {
     std::cout << r.images << " images, " << r.tensors << " tensors each, " << r.elements
               << " elements compared between the fake-quantized model and the integer engine ("
               << name_of(a.isa) << "): " << r.mismatched << " differ, largest difference "
-              << r.max_lsb << " LSB\n";
+              << r.max_lsb << " LSB\n"
+              << to_text(agreement) << "\n";
   }
+  if (agreement.is_low()) std::cerr << "warning: " << warning_of(agreement) << "\n";
   if (r.mismatched == 0) return 0;
   std::cerr << "error: the integer engine differs from the fake-quantized model; first at "
             << r.first_mismatch << "\n";

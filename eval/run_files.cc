@@ -1,5 +1,7 @@
 #include "eval/run_files.h"
 
+#include <map>
+
 #include "base/error.h"
 #include "eval/onnx_model.h"
 #include "io/checkpoint.h"
@@ -89,6 +91,16 @@ std::unique_ptr<Module> build_model(const Config& config, const Dataset& dataset
                      .classes = static_cast<std::int64_t>(dataset.class_names().size()),
                      .padding = config.model.padding,
                      .zero_init_residual = config.model.zero_init_residual});
+}
+
+std::unique_ptr<Module> unquantized_copy(const Module& prepared, const Config& config,
+                                         const Dataset& dataset) {
+  std::map<std::string, Tensor> values;
+  for (const NamedTensor& t : state_tensors(prepared)) values.emplace(t.name, t.tensor);
+  std::unique_ptr<Module> model = build_model(config, dataset);
+  for (NamedTensor& t : state_tensors(*model)) t.tensor.copy_from(values.at(t.name));
+  model->eval();
+  return model;
 }
 
 void prepare_model(Module& model, const Config& config, const Dataset& dataset) {

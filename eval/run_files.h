@@ -57,6 +57,10 @@ std::unique_ptr<Module> load_prepared_model(const RunFiles& files, const Dataset
 // The model a config describes; values are still to come. With model.name: onnx it is the graph of
 // model.init_from. Throws UsageError if that graph does not fit the dataset.
 std::unique_ptr<Module> build_model(const Config& config, const Dataset& dataset);
+// A float model with the weights of a prepared one: what the latter would compute if nothing were
+// rounded. (The run's float model is another one if QAT has gone on from there.)
+std::unique_ptr<Module> unquantized_copy(const Module& prepared, const Config& config,
+                                         const Dataset& dataset);
 // Prepared for quantization as the config says.
 void prepare_model(Module& model, const Config& config, const Dataset& dataset);
 

@@ -1,5 +1,7 @@
 #include "train/check_request.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "eval/run_files.h"
 #include "file/printable.h"
@@ -24,6 +26,10 @@ void check_request(const Config& config, const Dataset& train) {
   };
   check_warmup("train", config.train.warmup_epochs, config.train.epochs);
   check_image_sizes(config, train);
+  const auto& forms = config.eval.forms;
+  require(config.quantize.method != QuantizeConfig::Method::kNone || forms.empty() ||
+              std::find(forms.begin(), forms.end(), EvalConfig::Form::kFloat) != forms.end(),
+          "eval.forms: with quantize.method: none there is only float");
   if (config.quantize.method == QuantizeConfig::Method::kNone) return;
   check_warmup("quantize", config.quantize.warmup_epochs, config.quantize.epochs);
   prepare_model(*build_model(config, train), config,
@@ -34,7 +40,8 @@ void check_resume(const std::string& folder, const Checkpoint& checkpoint, const
                   const Dataset& train) {
   for (const ConfigDifference& d :
        config_differences(parse_config(checkpoint.config, "checkpoint"), config)) {
-    if (d.key == "run.threads" || d.key == "data.root" || d.key.rfind("checkpoint.", 0) == 0)
+    if (d.key == "run.threads" || d.key == "data.root" || d.key.rfind("checkpoint.", 0) == 0 ||
+        d.key.rfind("eval.", 0) == 0)
       continue;
     throw UsageError(
         message("--resume ", folder, ": ", d.key, " was ", d.before, " and is now ", d.after,

@@ -21,10 +21,11 @@ struct FinishedRun {
 ir::Graph convert_model(const Config& config, const DatasetSplits& data, Module& model);
 
 // The last act of a run: converts the trained model (prepared, unless quantize.method is none),
-// writes model_int8.safetensors, evaluates every form on the test set, writes summary.json, and
-// prints the table, the folder and the next command on stdout. Throws Error if the twin and the
-// integer engine do not give the same logits, and Interrupted (signals.h) after a signal, between
-// two batches: nothing is half written then.
+// compares the integer model with the twin in every tensor on 256 test images or all, evaluates the
+// forms that config.eval names, and only then writes model_int8.safetensors; writes summary.json,
+// and prints the table, the folder and the next command on stdout. Throws Error if the twin and the
+// integer engine do not agree, and Interrupted (signals.h) after a signal, between two batches:
+// nothing is half written then.
 void finish_run(const FinishedRun& run, Module& model);
 
 }  // namespace octet

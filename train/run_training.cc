@@ -377,8 +377,10 @@ class Run {
 
   // Top-1 on the validation set, in percent: of the averaged weights, or of the twin.
   double validate() {
-    const EvaluateOptions options{
-        .batch = config_.data.batch_size, .threads = threads_, .latency_images = 0};
+    const EvaluateOptions options{.batch = config_.data.batch_size,
+                                  .threads = threads_,
+                                  .latency_images = 0,
+                                  .warm_up = false};
     if (state_.phase == "quantize") {
       return evaluate_fake_quant(*model_, validation_, data_.normalization, options).top1();
     }

@@ -266,6 +266,22 @@ struct CheckpointConfig {
   bool operator==(const CheckpointConfig&) const = default;
 };
 
+struct EvalConfig {
+  enum class Form { kFloat, kFakeQuant, kInt8 };
+
+  std::vector<Form> forms = {Form::kFloat, Form::kInt8};
+  int images = 0;
+
+  template <class Self, class Visitor>
+  static void visit(Self& c, Visitor& v) {
+    v("forms", c.forms, {},
+      "what a run evaluates at its end; fake-quant, the imitation of int8, takes by far the "
+      "longest");
+    v("images", c.images, at_least(0), "test images for that; 0: all");
+  }
+  bool operator==(const EvalConfig&) const = default;
+};
+
 struct Config {
   RunConfig run;
   DataConfig data;
@@ -273,6 +289,7 @@ struct Config {
   TrainConfig train;
   QuantizeConfig quantize;
   CheckpointConfig checkpoint;
+  EvalConfig eval;
 
   template <class Self, class Visitor>
   static void visit(Self& c, Visitor& v) {
@@ -282,6 +299,7 @@ struct Config {
     v.section("train", c.train);
     v.section("quantize", c.quantize);
     v.section("checkpoint", c.checkpoint);
+    v.section("eval", c.eval);
   }
   bool operator==(const Config&) const = default;
 };
@@ -298,6 +316,9 @@ constexpr std::array<std::string_view, 2> enum_names(TrainConfig::Precision) {
 }
 constexpr std::array<std::string_view, 6> enum_names(QuantizeConfig::Method) {
   return {"none", "ptq", "dynamic", "weight_only", "fp16", "qat"};
+}
+constexpr std::array<std::string_view, 3> enum_names(EvalConfig::Form) {
+  return {"float", "fake-quant", "int8"};
 }
 template <class E>
 requires requires(E e) { enum_names(e); }

@@ -49,9 +49,9 @@ std::string config_text(const T& value) {
     return std::string(name_of(value));
   } else if constexpr (std::is_same_v<T, Shape>) {
     return value.to_string();
-  } else if constexpr (std::is_same_v<T, std::vector<double>>) {
+  } else if constexpr (requires { typename T::value_type; }) {  // numbers, or enumerators
     std::vector<std::string> words;
-    for (const double number : value) words.push_back(config_text(number));
+    for (const auto& element : value) words.push_back(config_text(element));
     return "[" + join(words) + "]";
   } else {
     char buffer[32];

@@ -165,6 +165,21 @@ class SectionReader {
     }
   }
 
+  template <class E>
+  void read_value(const YamlNode& node, const char* key, std::vector<E>& field,
+                  const Range&) const {
+    const auto known = enum_names(E{});
+    if (node.kind != YamlNode::Kind::kSequence) {
+      wrong(node, key, "a list of " + join({known.begin(), known.end()}));
+    }
+    field.clear();
+    for (const YamlNode& item : node.items) {
+      E value{};
+      read_enum(item, key, value);
+      if (std::find(field.begin(), field.end(), value) == field.end()) field.push_back(value);
+    }
+  }
+
   template <class T>
   void read_value(const YamlNode& node, const char* key, T& field, const Range& range) const {
     if constexpr (std::is_enum_v<T>) {

@@ -18,16 +18,9 @@ class FieldCollector {
   void operator()(const char* key, const T& field, const Range& range, const char* doc) {
     std::string allowed = range.to_string();
     if constexpr (std::is_same_v<T, bool>) allowed = "true | false";
-    if constexpr (std::is_enum_v<T>) {
-      const auto names = enum_names(T{});
-      std::vector<std::string> words;
-      for (std::size_t i = 0; i < names.size(); ++i) {
-        if constexpr (requires { is_implemented(field); }) {
-          if (!is_implemented(static_cast<T>(i))) continue;
-        }
-        words.emplace_back(names[i]);
-      }
-      allowed = join(words, " | ");
+    if constexpr (std::is_enum_v<T>) allowed = words_of<T>(" | ");
+    if constexpr (requires { enum_names(typename T::value_type{}); }) {
+      allowed = "a list of " + words_of<typename T::value_type>(", ");
     }
     fields_.push_back({join_key(path_, key), config_text(field), allowed, doc});
   }
@@ -60,6 +53,20 @@ class FieldCollector {
   std::vector<ConfigField> take() { return std::move(fields_); }
 
  private:
+  // The names of an enumeration.
+  template <class E>
+  static std::string words_of(const char* separator) {
+    const auto names = enum_names(E{});
+    std::vector<std::string> words;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if constexpr (requires(E value) { is_implemented(value); }) {
+        if (!is_implemented(static_cast<E>(i))) continue;
+      }
+      words.emplace_back(names[i]);
+    }
+    return join(words, separator);
+  }
+
   std::string path_;
   std::vector<ConfigField> fields_;
 };

@@ -26,7 +26,7 @@ TEST_CASE("config: bad input, each with its place and its reason") {
        "round_to_fp16, precision, muon)"},
       {"trian: {}\n",
        "c.yaml:1:1: unknown key \"trian\"; did you mean \"train\"? (keys: run, data, model, train, "
-       "quantize, checkpoint)"},
+       "quantize, checkpoint, eval)"},
       {"train: {batch_size: 1}",
        "c.yaml:1:9: unknown key \"batch_size\" in train; did you mean \"data.batch_size\"? (keys:"},
       {"lr: 1",
@@ -97,6 +97,12 @@ TEST_CASE("config: bad input, each with its place and its reason") {
       {"quantize: {activation: {qscheme: per_channel_symmetric}}",
        "(values: per_tensor_affine, per_tensor_symmetric)"},
       {"quantize: {weight: {bits: 9}}", "quantize.weight.bits must be in [2, 8], got 9"},
+      {"eval: {forms: int8}",
+       "c.yaml:1:15: eval.forms expects a list of float, fake-quant, int8, got \"int8\""},
+      {"eval: {forms: [float, int9]}",
+       "c.yaml:1:23: eval.forms does not know \"int9\"; did you mean \"int8\"? (values: float, "
+       "fake-quant, int8)"},
+      {"eval: {images: -1}", "eval.images must be >= 0, got -1"},
       {"checkpoint: {keep: 0}", "checkpoint.keep must be in [1, 2], got 0"},
       {"train: &a {lr: 1}", "anchors (&name) are not allowed"},
       {"train: {lr: &a 1}", "anchors (&name) are not allowed"},

@@ -68,6 +68,7 @@ quantize:
     layer1.0.conv2: {weight: {bits: 8}}
     fc: {activation: {observer: moving_average}}
 checkpoint: {every_seconds: 0, keep: 1}
+eval: {forms: [int8, fake-quant, int8], images: 512}
 )",
                                      "c.yaml");
   CHECK(config.run == RunConfig{"a b", 18446744073709551615u, 2});
@@ -95,6 +96,7 @@ checkpoint: {every_seconds: 0, keep: 1}
   CHECK(config.quantize.layers.at("fc").weight == weight);
   CHECK(config.quantize.layers.at("fc").activation.observer == ObserverKind::kMovingAverage);
   CHECK(config.checkpoint == CheckpointConfig{0, 1});
+  CHECK(config.eval == EvalConfig{{EvalConfig::Form::kInt8, EvalConfig::Form::kFakeQuant}, 512});
 
   CHECK(parse_config(to_yaml(config), "c.yaml") == config);
   CHECK(to_yaml(parse_config(to_yaml(config), "c.yaml")) == to_yaml(config));
@@ -245,7 +247,7 @@ TEST_CASE("config: every key has its line of help, takes its own default and no 
             std::string::npos);
     }
   }
-  CHECK(keys.size() == 63);
+  CHECK(keys.size() == 65);
 }
 
 }  // namespace octet

@@ -180,7 +180,43 @@ TEST_CASE("eval takes the newest run, and --json prints one object with the docu
   CHECK(verified["max_lsb"] == 0);
   CHECK(verified["elements"] ==
         200 * (28 * 28 * 6 + 14 * 14 * 6 + 10 * 10 * 16 + 2 * 5 * 5 * 16 + 120 + 84 + 10));
+  CHECK(verified["sqnr_db"] > 20.0);
+  CHECK(verified["top1_agreement"] > 90.0);
   CHECK(work.run("eval_ --describe").out.find("conv2: QConv2d(pool1)") != std::string::npos);
+}
+
+TEST_CASE(
+    "a run evaluates the forms and images that eval names, and proves its model in any case") {
+  const Workplace work;
+  const std::string base = "--threads 2 --set train.epochs=0 --set quantize.epochs=0";
+  const Outcome usual = work.run(train("lenet_qat.yaml", base + " --out usual"));
+  CHECK(usual.exit_code == 0);
+  CHECK(usual.out.find("\nint8 ") != std::string::npos);
+  CHECK(usual.out.find("\nfake-quant ") == std::string::npos);
+  CHECK(usual.err.find("warning") == std::string::npos);
+  const nlohmann::json json = summary(work, "usual");
+  CHECK_FALSE(json.contains("fake_quant"));
+  CHECK(json["fp32"]["images"] == 200);
+  CHECK(json["proof"]["images"] == 200);  // there are no 256
+  CHECK(json["proof"]["mismatched"] == 0);
+  CHECK(json["proof"]["sqnr_db"] > 20.0);
+
+  const Outcome chosen = work.run(
+      train("lenet_qat.yaml", base + " --out chosen --set 'eval.forms=[int8, fake-quant]' --set "
+                                     "eval.images=30 --set quantize.activation.bits=2 "
+                                     "--set quantize.weight.bits=2"));
+  CHECK(chosen.exit_code == 0);
+  CHECK(chosen.err.find("warning: the SQNR of the logits is") != std::string::npos);
+  const nlohmann::json two = summary(work, "chosen");
+  CHECK_FALSE(two.contains("fp32"));
+  CHECK(two["fake_quant"]["images"] == 30);
+  CHECK(two["fake_quant"]["logits_sha256"] == two["int8"]["logits_sha256"]);
+  CHECK(two["proof"]["images"] == 200);
+
+  const Outcome wrong = work.run(train("lenet.yaml", "--set 'eval.forms=[int8]' --out wrong"));
+  CHECK(wrong.exit_code == 2);
+  CHECK(wrong.err.find("eval.forms: with quantize.method: none") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(work / "wrong"));
 }
 
 TEST_CASE("post-training quantization starts from the float model of another run") {
