@@ -96,17 +96,6 @@ void finish_run(const FinishedRun& run, Module& model) {
   const bool quantized = run.config.quantize.method != QuantizeConfig::Method::kNone;
   std::optional<Proof> proof;
   if (quantized) {
-<<<<<<< HEAD
-    run.lock.write(kInt8File, ir::serialize_model(convert_model(run.config, run.data, model)));
-    const ir::Graph graph = ir::read_model(folder / kInt8File);
-    rows.push_back(evaluate_fake_quant(model, run.data.test, run.data.normalization, options));
-    rows.back().model = run.config.model.name;
-    rows.push_back(with_file(evaluate_int8(graph, *run.data.test, options), run, kInt8File));
-    OCTET_CHECK(rows[1].logits_sha256 == rows[2].logits_sha256,
-                "the fake-quantized model and the integer engine give ",
-                "different logits; find the layer with: ./octet eval ", folder.string(),
-                " --verify");
-=======
     // The file gets its name when all that is known of the model is right.
     const fs::path file = folder / kInt8File;
     const auto require = [&](bool agree, const auto&... difference) {
@@ -116,7 +105,8 @@ void finish_run(const FinishedRun& run, Module& model) {
                           "; ", kInt8File, " is not written. This is a fault of Octet: please ",
                           "report it, with the run's ", kConfigFile));
     };
-    const std::vector<std::byte> bytes = ir::serialize_model(convert_model(run, model));
+    const std::vector<std::byte> bytes =
+        ir::serialize_model(convert_model(run.config, run.data, model));
     const ir::Graph graph = ir::parse_model(bytes, file);
     proof = prove(run, model, graph, options);
     require(proof->twin.mismatched == 0, "in ", proof->twin.mismatched, " elements, first at ",
@@ -134,7 +124,6 @@ void finish_run(const FinishedRun& run, Module& model) {
   std::vector<Measurement> rows;
   for (const std::optional<Measurement>* m : {&real, &twin, &int8}) {
     if (*m) rows.push_back(**m);
->>>>>>> b961a6a (One evaluator for all forms, eval.forms and eval.images, and a proof before the integer model has its name)
   }
 
   nlohmann::ordered_json summary;
