@@ -40,11 +40,13 @@ std::vector<std::byte> gunzip(std::vector<std::byte> packed) {
 
 }  // namespace
 
+// not fuzzed: a message
 std::string fetch_remedy(std::string_view dataset, const std::string& root) {
   const std::string where = root == "data" ? std::string() : " --root " + root;
   return message("fetch it with: datasets/fetch.sh ", dataset, where);
 }
 
+// not fuzzed: the file system; parse_dataset_file is the reader
 DatasetFile read_dataset_file(const std::string& path, const std::string& remedy) {
   std::vector<std::byte> bytes;
   try {
@@ -67,6 +69,7 @@ DatasetFile parse_dataset_file(const std::string& path, std::vector<std::byte> b
   return file;
 }
 
+// not fuzzed: of the published files, which no fuzzer finds
 void verify_sha256(const DatasetFile& file, std::string_view expected) {
   const std::string got = sha256_hex(file.bytes);
   OCTET_CHECK(got == expected, file.path, " is not the published file: its SHA-256 is ", got,

@@ -14,10 +14,8 @@
 #include "onnx/import.h"
 
 namespace octet {
-namespace {
 
-// The model's tensors by the names that the file has for them, so that messages speak of these; the
-// file's tensors get our order of columns.
+// The model's tensors go by the names that the file has for them, so that messages speak of these.
 void copy_torch_weights(std::vector<NamedTensor> from, std::vector<NamedTensor> to,
                         const std::string& model, const std::string& path) {
   std::set<std::string> there;
@@ -38,8 +36,7 @@ void copy_torch_weights(std::vector<NamedTensor> from, std::vector<NamedTensor> 
   copy_weights(from, to, path);
 }
 
-}  // namespace
-
+// not fuzzed: the file system; parse_weights and copy_torch_weights are the readers
 void load_initial_weights(Module& model, const Config& config, const Dataset& dataset) {
   const std::string& path = config.model.init_from;
   if (is_onnx_file(path)) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "data/dataset.h"
 #include "io/config.h"
 #include "nn/module.h"
@@ -12,5 +15,10 @@ namespace octet {
 // in the file, in its shape, and nothing else: throws Error with the file and the tensors that are
 // missing, unexpected or of another shape, by the file's names.
 void load_initial_weights(Module& model, const Config& config, const Dataset& dataset);
+
+// The same for the tensors `from` of a PyTorch state_dict that was read, turned to our layout.
+//   to: the model's tensors      model: its registered name      path: of the file, for messages
+void copy_torch_weights(std::vector<NamedTensor> from, std::vector<NamedTensor> to,
+                        const std::string& model, const std::string& path);
 
 }  // namespace octet

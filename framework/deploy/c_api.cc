@@ -63,12 +63,15 @@ octet_status guard(octet_status on_error, const Body& body) noexcept {
     body();
     return OCTET_OK;
   } catch (const UsageError& error) {
+    // not fuzzed: an unknown OCTET_ISA
     return fail(OCTET_ERROR_ARGUMENT, "%s", error.what());
   } catch (const Error& error) {
     return fail(on_error, "%s", error.what());
   } catch (const std::bad_alloc&) {
+    // not fuzzed: the memory of the system
     return fail(OCTET_ERROR_MEMORY, "%s", "out of memory");
   } catch (const std::exception& error) {
+    // not fuzzed: a fault of Octet's, which no bytes bring about
     return fail(OCTET_ERROR_INTERNAL, "%s", error.what());
   }
 }

@@ -128,6 +128,7 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
   bool number_float(number_float_t, const std::string&) override {
     unexpected("a number that is not an unsigned integer of 64 bits");
   }
+  // not fuzzed: JSON has no binary data
   bool binary(binary_t&) override { unexpected("binary data"); }
 
   bool parse_error(std::size_t position, const std::string&,

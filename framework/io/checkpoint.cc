@@ -30,6 +30,7 @@ std::string content_sha256(const std::map<std::string, std::string>& metadata,
 
 }  // namespace
 
+// not fuzzed: it writes
 void save_checkpoint(const RunLock& lock, const Checkpoint& checkpoint, int keep) {
   std::map<std::string, TensorEntry> tensors;
   for (const auto& [group, members] : checkpoint.groups) {

@@ -118,6 +118,7 @@ Config parse_config(const std::string& yaml, const std::string& source_name,
   return finish(Loader().load_text(yaml, source_name), overrides);
 }
 
+// not fuzzed: a path that the user gives; what the file holds is read by load_config
 std::string find_config(const std::string& path, const std::string& configs_dir) {
   std::error_code ignored;
   if (fs::is_regular_file(path, ignored)) return path;

@@ -48,6 +48,7 @@ Tensor turn_kernel(const Tensor& w) {
                           {w.dim(0), w.dim(2), w.dim(3), w.dim(1)});
 }
 
+// not fuzzed: for what is written
 Tensor to_f16(const Tensor& x) {
   Tensor halves = Tensor::empty(x.shape(), DType::kF16);
   std::byte* to = halves.mutable_bytes().data();
@@ -112,6 +113,7 @@ std::string weights_sha256(std::vector<NamedTensor> tensors) {
   return hash.hex();
 }
 
+// not fuzzed: no reader
 void round_to_fp16(const std::vector<NamedTensor>& tensors) {
   const FloatEnvironment environment;
   std::vector<NamedTensor> rounded;
@@ -134,6 +136,7 @@ void round_to_fp16(const std::vector<NamedTensor>& tensors) {
   }
 }
 
+// not fuzzed: it writes
 std::vector<std::byte> serialize_weights(const std::vector<NamedTensor>& tensors,
                                          std::map<std::string, std::string> metadata, DType as) {
   const FloatEnvironment environment;
@@ -150,6 +153,7 @@ std::vector<std::byte> serialize_weights(const std::vector<NamedTensor>& tensors
   return serialize_safetensors(metadata, std::move(entries));
 }
 
+// not fuzzed: it writes
 void save_weights(const std::string& path, const std::vector<NamedTensor>& tensors,
                   std::map<std::string, std::string> metadata, DType as) {
   atomic_write(path, serialize_weights(tensors, std::move(metadata), as));
@@ -164,10 +168,12 @@ Tensor turn_flattened_columns(const NamedTensor& weight, std::int64_t channels) 
   return to_channels_last(w, channels, w.dim(1) / channels, w.shape());
 }
 
+// not fuzzed: the file system; parse_weights is the reader
 std::vector<NamedTensor> load_weights(const std::string& path) {
   return read_weights(path).tensors;
 }
 
+// not fuzzed: the file system; parse_weights is the reader
 WeightsFile read_weights(const std::string& path) { return parse_weights(read_file(path), path); }
 
 WeightsFile parse_weights(std::vector<std::byte> bytes, const std::string& source_name) {

@@ -61,6 +61,7 @@ std::string dump(const Json& json) {
   try {
     return json.dump();
   } catch (const Json::exception&) {
+    // not fuzzed: for what is written; what was read is valid
     throw Error("a name of the graph is not valid UTF-8; rename it");
   }
 }

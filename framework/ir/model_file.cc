@@ -117,6 +117,7 @@ std::vector<std::byte> serialize_model(const Graph& graph) {
   return serialize_safetensors(metadata, std::move(tensors));
 }
 
+// not fuzzed: it writes
 void write_model(const std::string& path, const Graph& graph) {
   atomic_write(path, serialize_model(graph));
 }
@@ -131,6 +132,7 @@ Graph parse_model(std::vector<std::byte> bytes, const std::string& source_name) 
   }
 }
 
+// not fuzzed: the file system; parse_model is the reader
 Graph read_model(const std::string& path) { return parse_model(read_file(path), path); }
 
 }  // namespace octet::ir

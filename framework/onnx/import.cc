@@ -63,6 +63,7 @@ OnnxModel parse_onnx(std::span<const std::byte> bytes, const std::string& source
   }
 }
 
+// not fuzzed: the file system; parse_onnx is the reader
 OnnxModel import_onnx(const std::string& path, const Shape& image_shape) {
   return parse_onnx(read_file(path, kMaxOnnxBytes), path, image_shape);
 }

@@ -36,7 +36,9 @@ std::vector<T> channels_last(std::span<const T> x, std::int64_t rows, std::int64
 }
 
 // [O, KH, KW, I] -> [O, I, KH, KW]: the shape, and the elements.
+// not fuzzed: for the export
 inline Shape channels_first_shape(const Shape& s) { return {s[0], s[3], s[1], s[2]}; }
+// not fuzzed: for the export
 template <class T>
 std::vector<T> channels_first(std::span<const T> weight, const Shape& s) {
   return channels_first(weight, s[0], s[1] * s[2], s[3]);

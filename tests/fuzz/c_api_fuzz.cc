@@ -5,22 +5,26 @@
 #include <cstring>
 #include <vector>
 
+#include "ir/model_file.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/run_graph.h"
 #include "tests/fuzz/signed_file.h"
 
-using octet::fuzz::require;
+using namespace octet;
+using fuzz::require;
 
 namespace {
 
 constexpr std::int64_t kSmall = 1 << 14;
 
-void use(const octet_model* model) {
+void use(const octet_model* model, bool is_small) {
   const std::int64_t classes = octet_model_classes(model);
   require(classes >= 1 && octet_model_class_name(model, classes) == nullptr, "classes are counted");
   for (std::int64_t i = 0; i < classes; ++i) {
     require(octet_model_class_name(model, i) != nullptr, "each class has a name");
   }
   require(octet_model_name(model) != nullptr && octet_model_dataset(model) != nullptr, "names");
+  require(octet_model_logit_scale(model) > 0.0f, "a scale is positive");
   const std::vector<std::int32_t> logits(static_cast<std::size_t>(classes), 7);
   octet_prediction best{};
   require(octet_model_top_k(model, logits.data(), logits.size(), 1, &best) == OCTET_OK &&
@@ -32,18 +36,30 @@ void use(const octet_model* model) {
   octet_executor* executor = nullptr;
   // What lies between may still be huge: then there is no memory for it.
   if (octet_executor_create(model, 1, 1, &executor) != OCTET_OK) return;
+  if (is_small) {
+    const auto count = static_cast<std::size_t>(pixels * octet_model_channels(model));
+    std::vector<std::int32_t> result(logits.size());
+    const octet_status status =
+        octet_model_input_type(model) == OCTET_INPUT_U8
+            ? octet_executor_run_u8(executor, std::vector<std::uint8_t>(count, 9).data(), count,
+                                    result.data(), result.size())
+            : octet_executor_run_f32(executor, std::vector<float>(count, 1e30f).data(), count,
+                                     result.data(), result.size());
+    require(status == OCTET_OK, "what is loaded runs");
+  }
   octet_executor_free(executor);
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  return octet::fuzz::refuse_or_accept([&] {
-    const auto file = octet::fuzz::with_right_digest(octet::fuzz::to_bytes(data, size));
+  return fuzz::refuse_or_accept([&] {
+    const auto file = fuzz::with_right_digest(fuzz::to_bytes(data, size));
     octet_model* model = nullptr;
     const octet_status status = octet_model_load_memory(file.data(), file.size(), &model);
     if (status == OCTET_OK) {
-      use(model);
+      const ir::Graph graph = fuzz::must_not_throw([&] { return ir::parse_model(file, "again"); });
+      use(model, fuzz::is_little_work(graph));
       octet_model_free(model);
       return;
     }

@@ -16,6 +16,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const auto dataset = parse_cifar10({file, file});
       fuzz::require(dataset->size() * 3073 == 2 * static_cast<std::int64_t>(file.bytes.size()),
                     "records are counted");
+      for (std::int64_t i = 0; i < dataset->size(); ++i) {
+        const auto label = static_cast<std::size_t>(dataset->get(i).label);
+        fuzz::require(label < dataset->class_names().size(), "a label is one of the classes");
+      }
       return;
     }
     const int rank = choice % 8 >= 4 ? 1 : 3;

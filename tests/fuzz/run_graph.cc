@@ -50,8 +50,10 @@ double work_of(const ir::Graph& graph) {
   return work;
 }
 
+bool is_little_work(const ir::Graph& graph) { return work_of(graph) <= kMaxWork; }
+
 void run_on_two_isas(const ir::Graph& graph) {
-  if (work_of(graph) > kMaxWork) return;
+  if (!is_little_work(graph)) return;
   const auto scalar = logits_of(graph, Isa::kScalar);
   require(scalar == logits_of(graph, supported_isas().back()),
           "logits do not depend on the instruction set");

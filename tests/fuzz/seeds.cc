@@ -71,7 +71,8 @@ class Collector {
       Rng rng(static_cast<std::uint64_t>(i), RngPurpose::kTest);
       Bytes choices(100);
       for (std::byte& b : choices) b = static_cast<std::byte>(rng.below(256));
-      add("int8_graph", "random" + std::to_string(i), std::move(choices));
+      add("int8_graph", "random" + std::to_string(i), choices);
+      add("c_api_run", "random" + std::to_string(i), std::move(choices));
     }
   }
 
@@ -90,6 +91,28 @@ class Collector {
         serialize_safetensors({}, {to_entry({"conv1.weight", w}), to_entry({"fc.weight", fc})}));
     save_weights(folder / "w.safetensors", {{"fc.weight", fc}});
     add("checkpoint", "weights", read_file(folder / "w.safetensors"));
+  }
+
+  // As torch_names_fuzz.cc has them, in PyTorch's layout.
+  void add_torch_weights() {
+    const std::pair<const char*, Shape> kTensors[] = {
+        {"conv1.weight", {2, 1, 3, 1}},
+        {"bn1.weight", {2}},
+        {"bn1.running_var", {2}},
+        {"layer1.0.bn2.bias", {2}},
+        {"layer1.0.downsample.0.weight", {2, 2, 1, 1}},
+        {"layer1.0.downsample.1.running_mean", {2}},
+        {"fc1.weight", {1, 32}},
+        {"fc.bias", {3}},
+        {"bn1.num_batches_tracked", {1}}};
+    std::vector<NamedTensor> tensors;
+    for (const auto& [name, shape] : kTensors) tensors.push_back({name, Tensor::full(shape, 0.5f)});
+    std::vector<TensorEntry> entries;
+    for (const NamedTensor& tensor : tensors) entries.push_back(to_entry(tensor));
+    add("torch_names", "state_dict", serialize_safetensors({{"format", "pt"}}, entries));
+    tensors[1].name = "conv1.bn.weight";
+    entries[1] = to_entry(tensors[1]);
+    add("torch_names", "own_name", serialize_safetensors({}, entries));
   }
 
   void add_onnx() {
@@ -171,6 +194,28 @@ class Collector {
     }
   }
 
+  // Heads as image_folder_fuzz.cc reads them: place, kind, length.
+  void add_image_folders() {
+    Bytes right, bytes;
+    for (const int choice :
+         {0, 0, 0, 255, 0, 1, 2, 255, 0, 2, 0, 255, 0, 3, 4, 255, 0, 5, 0, 255, 0}) {
+      right.push_back(static_cast<std::byte>(choice));
+    }
+    add("image_folder", "right", right);
+    right[0] = std::byte{3};
+    add("image_folder", "resized", right);
+    bytes.push_back(std::byte{0});
+    for (const int folder : {0, 2}) {
+      const Bytes png = testing::encode_png({{2, 2, 3}, std::vector<std::uint8_t>(12, 9)});
+      for (const std::size_t head :
+           {std::size_t(folder), std::size_t{0}, png.size() >> 8, png.size() & 255}) {
+        bytes.push_back(static_cast<std::byte>(head));
+      }
+      bytes.insert(bytes.end(), png.begin(), png.end());
+    }
+    add("image_folder", "png", bytes);
+  }
+
   void add_configs() {
     for (const auto& entry : std::filesystem::directory_iterator(kSource + "/configs")) {
       std::string text = read_text_file(entry.path().string());
@@ -184,6 +229,12 @@ class Collector {
     }
     add("config", "overrides", bytes_of(text));
     add("config", "all", bytes_of(to_yaml(Config())));
+    using namespace std::string_literals;
+    add("config_base", "chain",
+        bytes_of(
+            "_base_: b.yaml\ntrain: {lr: 0.1}\n\0_base_: [sub/c.yaml, d.yaml]\n\0"
+            "_base_: ../sub/e.yaml\ntrain: {epochs: 3}\n\0run:\n  name: x\n\0train:\n  lr: 1\n"s));
+    add("config_base", "circle", bytes_of("_base_: sub/c.yaml\n\0\0_base_: ../a.yaml\n"s));
   }
 
   std::vector<Seed> all;
@@ -196,9 +247,11 @@ std::vector<Seed> seeds() {
   c.add_safetensors();
   c.add_models();
   c.add_checkpoints();
+  c.add_torch_weights();
   c.add_onnx();
   c.add_datasets();
   c.add_images();
+  c.add_image_folders();
   c.add_configs();
   std::sort(c.all.begin(), c.all.end(), [](const Seed& a, const Seed& b) {
     return std::pair(a.harness, a.name) < std::pair(b.harness, b.name);
