@@ -55,7 +55,8 @@ Proof prove(const FinishedRun& run, Module& model, const ir::Graph& graph,
                             .threads = options.threads,
                             .isa = options.isa});
   if (proof.twin.mismatched > 0) return proof;
-  const auto real = unquantized_copy(model, run.config, *run.data.train);
+  const RunFiles files = open_run(run.lock.folder());  // whose ONNX file is the run's own copy
+  const auto real = unquantized_copy(model, *files.config, *run.data.train);
   proof.real = compare_with_float(int8_form(graph, options),
                                   float_form(*real, images->image_shape(), options), images,
                                   run.data.normalization, options.batch);
