@@ -193,7 +193,7 @@ TEST_CASE(
   CHECK(usual.exit_code == 0);
   CHECK(usual.out.find("\nint8 ") != std::string::npos);
   CHECK(usual.out.find("\nfake-quant ") == std::string::npos);
-  CHECK(usual.err.find("warning") == std::string::npos);
+  CHECK(usual.err.find("SQNR") == std::string::npos);
   const nlohmann::json json = summary(work, "usual");
   CHECK_FALSE(json.contains("fake_quant"));
   CHECK(json["fp32"]["images"] == 200);
