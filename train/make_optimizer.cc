@@ -11,13 +11,18 @@ std::unique_ptr<Optimizer> make_optimizer(TrainConfig::Optimizer kind, const Tra
                  .nesterov = config.nesterov,
                  .weight_decay = static_cast<float>(config.weight_decay)};
   if (!config.decay_norm_and_bias) sgd.decays = is_layer_weight;
-  if (kind == TrainConfig::Optimizer::kSgd) return std::make_unique<Sgd>(parameters, sgd);
-  return std::make_unique<Muon>(
-      parameters, MuonOptions{.lr_ratio = static_cast<float>(config.muon.lr / config.lr),
-                              .momentum = static_cast<float>(config.muon.momentum),
-                              .weight_decay = static_cast<float>(config.muon.weight_decay),
-                              .iterations = config.muon.iterations,
-                              .others = std::move(sgd)});
+  switch (kind) {
+    case TrainConfig::Optimizer::kSgd:
+      break;
+    case TrainConfig::Optimizer::kMuon:
+      return std::make_unique<Muon>(
+          parameters, MuonOptions{.lr_ratio = static_cast<float>(config.muon.lr / config.lr),
+                                  .momentum = static_cast<float>(config.muon.momentum),
+                                  .weight_decay = static_cast<float>(config.muon.weight_decay),
+                                  .iterations = config.muon.iterations,
+                                  .others = std::move(sgd)});
+  }
+  return std::make_unique<Sgd>(parameters, sgd);
 }
 
 }  // namespace octet

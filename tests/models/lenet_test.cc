@@ -44,8 +44,9 @@ TEST_CASE("lenet: d2l's geometry has 61706 parameters") {
 }
 
 TEST_CASE("registry: an unknown model is told the nearest") {
-  CHECK(registered_models() ==
-        std::vector<std::string>{"lenet", "lenet_bn", "resnet20", "resnet18", "resnet50"});
+  for (const std::string& name : registered_models()) {
+    CHECK(make_model(name, {.image_shape = {32, 32, 3}}) != nullptr);
+  }
   CHECK_THROWS_WITH_AS(make_model("lenet_nb", {.image_shape = {28, 28, 1}}),
                        doctest::Contains("did you mean \"lenet_bn\"?"), UsageError);
 }

@@ -20,7 +20,8 @@ TEST_CASE("qconfig: names are PyTorch's and a misspelled one is told the nearest
        {QScheme::kPerTensorAffine, QScheme::kPerTensorSymmetric, QScheme::kPerChannelSymmetric}) {
     CHECK(qscheme_from_name(name_of(s)) == s);
   }
-  for (const ObserverKind k : {ObserverKind::kMinMax, ObserverKind::kMovingAverage}) {
+  for (const ObserverKind k :
+       {ObserverKind::kMinMax, ObserverKind::kMovingAverage, ObserverKind::kHistogram}) {
     CHECK(observer_kind_from_name(name_of(k)) == k);
   }
   CHECK_THROWS_WITH_AS(qscheme_from_name("per_tensor_afine"),
