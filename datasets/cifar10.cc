@@ -9,6 +9,7 @@
 #include "base/parallel.h"
 #include "data/in_memory.h"
 #include "data/normalize.h"
+#include "file/foreign_format.h"
 
 namespace octet {
 namespace {
@@ -58,9 +59,11 @@ DatasetSplits load_cifar10(const std::string& root, Splits splits, Checksums che
 std::shared_ptr<const Dataset> parse_cifar10(const std::vector<DatasetFile>& files) {
   std::size_t images = 0;
   for (const DatasetFile& file : files) {
+    const bool is_labelled =
+        !file.bytes.empty() && static_cast<std::size_t>(file.bytes[0]) < kClasses.size();
     OCTET_CHECK(!file.bytes.empty() && file.bytes.size() % kRecord == 0, file.path, ": byte ",
                 file.bytes.size(), ": expected the file to end after a whole record of ", kRecord,
-                " bytes; ", file.remedy);
+                " bytes", is_labelled ? "" : foreign_hint(file.bytes), "; ", file.remedy);
     images += file.bytes.size() / kRecord;
   }
 

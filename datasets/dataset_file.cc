@@ -6,8 +6,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "file/foreign_format.h"
 #include "file/read_file.h"
 #include "file/sha256.h"
+#include "file/shell.h"
 
 namespace octet {
 namespace {
@@ -16,10 +18,10 @@ namespace {
 constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 
 // A complete gzip member, CRC checked by zlib, and nothing behind it.
-std::vector<std::byte> gunzip(std::vector<std::byte> packed) {
+std::vector<std::byte> gunzip(const std::vector<std::byte>& packed) {
   z_stream stream{};
   OCTET_CHECK(inflateInit2(&stream, 15 + 16) == Z_OK, "zlib has no memory");  // + 16: gzip
-  stream.next_in = reinterpret_cast<Bytef*>(packed.data());
+  stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(packed.data()));
   stream.avail_in = static_cast<uInt>(packed.size());
   std::vector<std::byte> bytes;
   int status = Z_OK;
@@ -42,7 +44,7 @@ std::vector<std::byte> gunzip(std::vector<std::byte> packed) {
 
 // not fuzzed: a message
 std::string fetch_remedy(std::string_view dataset, const std::string& root) {
-  const std::string where = root == "data" ? std::string() : " --root " + root;
+  const std::string where = root == "data" ? std::string() : " --root " + shell_quoted(root);
   return message("fetch it with: datasets/fetch.sh ", dataset, where);
 }
 
@@ -62,9 +64,12 @@ DatasetFile parse_dataset_file(const std::string& path, std::vector<std::byte> b
   DatasetFile file{path, std::move(bytes), remedy};
   if (!path.ends_with(".gz")) return file;
   try {
-    file.bytes = gunzip(std::move(file.bytes));
+    file.bytes = gunzip(file.bytes);
   } catch (const Error& e) {
-    throw Error(message(path, " ", e.what(), "; ", remedy));
+    const std::string format = foreign_format(file.bytes);
+    const bool is_gzip = format.find("gzip") != std::string::npos;
+    throw Error(
+        message(path, " ", e.what(), is_gzip ? "" : foreign_hint(file.bytes), "; ", remedy));
   }
   return file;
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "data/in_memory.h"
+#include "file/foreign_format.h"
 
 namespace octet {
 namespace {
@@ -25,7 +26,8 @@ IdxArray parse_idx(const DatasetFile& file, int rank) {
   const std::uint32_t expected = 0x800u + static_cast<std::uint32_t>(rank);
   const std::uint32_t magic = bytes.size() < 4 ? expected : big_endian_u32(bytes);
   OCTET_CHECK(magic == expected, file.path, ": byte 0: expected the magic number ", expected,
-              " (u8 elements in ", rank, " dimensions), got ", magic, "; ", file.remedy);
+              " (u8 elements in ", rank, " dimensions), got ", magic, foreign_hint(file.bytes),
+              "; ", file.remedy);
   OCTET_CHECK(bytes.size() >= header, file.path, ": byte ", bytes.size(),
               ": the file ends inside the header of ", header, " bytes; ", file.remedy);
 

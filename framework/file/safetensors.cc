@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "file/atomic_write.h"
 #include "file/checked.h"
+#include "file/foreign_format.h"
 #include "file/printable.h"
 #include "file/read_file.h"
 #include "file/safetensors_header.h"
@@ -128,7 +129,12 @@ SafetensorsFile SafetensorsFile::parse(std::vector<std::byte> bytes, std::string
                                file.data().subspan(tensor.begin, tensor.end - tensor.begin)});
     }
   } catch (const Error& error) {
-    throw Error(message("\"", printable(file.source_name_), "\": ", error.what()));
+    const std::string format = foreign_format(file.bytes_);
+    if (format.empty() || format == "a safetensors file") {
+      throw Error(message("\"", printable(file.source_name_), "\": ", error.what()));
+    }
+    throw Error(
+        message("\"", printable(file.source_name_), "\": not a safetensors file but ", format));
   }
   return file;
 }

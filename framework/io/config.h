@@ -332,13 +332,15 @@ constexpr bool is_implemented(QuantizeConfig::Method method) {
          method == QuantizeConfig::Method::kQat;
 }
 
-// Reads a file: first what its `_base_` names (a path or a list of paths, relative to the file;
-// merged left to right), then its own keys, then `overrides` ("train.lr=0.1", the texts of --set).
+// Reads a file: first what its `_base_` names (a path or a list of paths, relative to the file, or
+// else to `configs_dir`; merged left to right), then its own keys, then `overrides`
+// ("train.lr=0.1", the texts of --set).
 // Maps merge deeply, everything else is replaced. Throws UsageError that starts with
 // "file:line:column: " or "--set train.lr=0.1: " on an unknown or duplicate key, a wrong type, a
 // value out of range or not implemented, a cycle of bases, more than 256 KiB, anchors, aliases,
 // tags.
-Config load_config(const std::string& path, const std::vector<std::string>& overrides = {});
+Config load_config(const std::string& path, const std::vector<std::string>& overrides = {},
+                   const std::string& configs_dir = "");
 
 // The same for YAML in memory; `source_name` stands for the path.
 Config parse_config(const std::string& yaml, const std::string& source_name,

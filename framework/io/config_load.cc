@@ -21,9 +21,31 @@ constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{256} << 10;
 constexpr int kMaxFiles = 100;
 constexpr std::ptrdiff_t kMaxKeyDepth = 16;
 
+// The names of the configs in a folder, sorted.
+std::vector<std::string> configs_in(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (entry.path().extension() == ".yaml") names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// "; did you mean "lenet_qat.yaml"?" for a file that is not there, or "". Neither its folder nor a
+// missing ".yaml" counts.
+std::string near_config(const std::string& path, const std::string& folder) {
+  std::string name = fs::path(path).filename().string();
+  if (!name.ends_with(".yaml")) name = fs::path(name).stem().string() + ".yaml";
+  const std::string near = nearest_typo(name, configs_in(folder));
+  return near.empty() ? "" : "; did you mean \"" + near + "\"?";
+}
+
 // Resolves `_base_`. One per load: counts files and knows which ones are being read.
 class Loader {
  public:
+  explicit Loader(std::string configs_dir = "") : configs_dir_(std::move(configs_dir)) {}
+
   YamlNode load_file(const std::string& path, const std::string& named_by) {
     if (++files_ > kMaxFiles) {
       throw UsageError(message(named_by, "more than ", kMaxFiles, " files through ", kBaseKey));
@@ -61,14 +83,28 @@ class Loader {
         throw UsageError(message(item.place, ": ", kBaseKey,
                                  " expects a path or a list of paths, got ", item.describe()));
       }
-      const fs::path path = fs::path(source).parent_path() / item.text;
-      merge(root, load_file(path.lexically_normal().string(), item.place + ": "));
+      merge(root, load_file(find_base(source, item), item.place + ": "));
     }
     merge(root, own);
     return root;
   }
 
  private:
+  // Where a base is: beside the file that names it, else in the folder of configs.
+  std::string find_base(const std::string& source, const YamlNode& name) const {
+    const fs::path beside = (fs::path(source).parent_path() / name.text).lexically_normal();
+    std::error_code ignored;
+    if (configs_dir_.empty() || fs::exists(beside, ignored) || fs::path(name.text).is_absolute()) {
+      return beside.string();
+    }
+    const fs::path inside = (fs::path(configs_dir_) / name.text).lexically_normal();
+    if (fs::exists(inside, ignored)) return inside.string();
+    throw UsageError(message(name.place, ": ", kBaseKey, ": there is neither \"",
+                             printable(beside.string()), "\" nor \"", printable(inside.string()),
+                             "\"", near_config(name.text, configs_dir_)));
+  }
+
+  std::string configs_dir_;
   int files_ = 0;
   std::vector<std::string> open_;
 };
@@ -109,8 +145,9 @@ Config finish(YamlNode root, const std::vector<std::string>& overrides) {
 
 }  // namespace
 
-Config load_config(const std::string& path, const std::vector<std::string>& overrides) {
-  return finish(Loader().load_file(path, ""), overrides);
+Config load_config(const std::string& path, const std::vector<std::string>& overrides,
+                   const std::string& configs_dir) {
+  return finish(Loader(configs_dir).load_file(path, ""), overrides);
 }
 
 Config parse_config(const std::string& yaml, const std::string& source_name,
@@ -125,15 +162,9 @@ std::string find_config(const std::string& path, const std::string& configs_dir)
   const std::string inside = (fs::path(configs_dir) / path).string();
   if (fs::is_regular_file(inside, ignored)) return inside;
 
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(configs_dir, ignored)) {
-    if (entry.path().extension() == ".yaml") names.push_back(entry.path().filename().string());
-  }
-  std::sort(names.begin(), names.end());
-  const std::string near = nearest_typo(path, names);
+  const std::vector<std::string> names = configs_in(configs_dir);
   throw UsageError(message("there is no config \"", printable(path), "\", nor \"",
-                           printable(inside), "\"",
-                           near.empty() ? "" : "; did you mean \"" + near + "\"?",
+                           printable(inside), "\"", near_config(path, configs_dir),
                            names.empty() ? "" : " (" + configs_dir + " has: " + join(names) + ")"));
 }
 

@@ -7,20 +7,10 @@
 #include "base/nearest.h"
 #include "file/printable.h"
 #include "io/config_fields.h"
+#include "io/config_hint.h"
 
 namespace octet {
 namespace {
-
-// Words that other programs use for our keys.
-constexpr std::pair<std::string_view, std::string_view> kSynonyms[] = {
-    {"learning_rate", "lr"},         {"base_lr", "lr"},
-    {"batch", "batch_size"},         {"num_epochs", "epochs"},
-    {"max_epochs", "epochs"},        {"wd", "weight_decay"},
-    {"l2", "weight_decay"},          {"lr_schedule", "schedule"},
-    {"scheduler", "schedule"},       {"num_threads", "threads"},
-    {"grad_clip", "clip_grad_norm"}, {"ema", "ema_decay"},
-    {"quant", "quantize"},           {"dataset", "data"},
-    {"pretrained", "init_from"}};
 
 // "; did you mean "x"?" for the unknown key `word` of `section`, or "". First a slip of one letter,
 // then the same key in another section, then anything near.
@@ -41,11 +31,8 @@ std::string suggestion(const std::string& word, const std::string& section,
   };
 
   if (const std::string close = nearest_typo(word, keys, 1); !close.empty()) return question(close);
-  for (const auto& [foreign, ours] : kSynonyms) {
-    if (word == foreign && std::find(keys.begin(), keys.end(), ours) != keys.end()) {
-      return question(std::string(ours));
-    }
-  }
+  const std::string ours(our_word(word));
+  if (std::find(keys.begin(), keys.end(), ours) != keys.end()) return question(ours);
   if (const std::string elsewhere = with_leaf(word); !elsewhere.empty()) return question(elsewhere);
   if (const std::string near = nearest_typo(word, keys); !near.empty()) return question(near);
 

@@ -5,11 +5,13 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <span>
 #include <sstream>
 #include <utility>
 
 #include "base/classic_locale.h"
 #include "base/error.h"
+#include "file/foreign_format.h"
 #include "file/printable.h"
 #include "file/utf8.h"
 
@@ -158,11 +160,12 @@ void check_text(const std::string& text, const std::string& source) {
   const auto bad = std::find_if(text.begin(), text.end(), [](char c) {
     return has_control_characters({&c, 1}) && c != '\n' && c != '\r' && c != '\t';
   });
+  const auto bytes = std::as_bytes(std::span(text));
   if (bad != text.end()) {
     throw UsageError(message(source, ": control character at byte ", bad - text.begin(),
-                             "; this is not YAML text"));
+                             "; this is not YAML text", foreign_hint(bytes)));
   }
-  if (!is_utf8(text)) throw UsageError(message(source, ": not valid UTF-8"));
+  if (!is_utf8(text)) throw UsageError(message(source, ": not valid UTF-8", foreign_hint(bytes)));
 }
 
 // yaml-cpp reads all of a nested list before it reports the first bracket of it, so that memory and
@@ -186,8 +189,21 @@ void check_brackets(const std::string& text, const TreeBuilder& builder) {
   }
 }
 
+// YAML is indented by spaces; what the parser says of a tab ("end of map not found") helps nobody.
+void refuse_tabs(const std::string& text, const std::string& source) {
+  Classic<std::istringstream> lines(text);
+  std::size_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const std::size_t content = line.find_first_not_of(" \t\r");
+    const std::size_t tab = line.find('\t');
+    if (content == std::string::npos || line[content] == '#' || tab > content) continue;
+    throw UsageError(message(source, ":", number, ":", tab + 1,
+                             ": a tab indents this line; YAML is indented by spaces"));
+  }
+}
+
 YamlNode build(const std::string& text, TreeBuilder builder, const std::string& source) {
-  check_text(text, source);
   check_brackets(text, builder);
   Classic<std::istringstream> stream(text);
   try {
@@ -231,10 +247,13 @@ std::string YamlNode::describe() const {
 }
 
 YamlNode parse_yaml(const std::string& text, const std::string& source) {
+  check_text(text, source);
+  refuse_tabs(text, source);
   return build(text, TreeBuilder(source, true), source);
 }
 
 YamlNode parse_yaml_value(const std::string& text, const std::string& place) {
+  check_text(text, place);
   return build(text, TreeBuilder(place, false), place);
 }
 

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "file/foreign_format.h"
 #include "file/printable.h"
 
 namespace octet {
@@ -170,9 +171,9 @@ OnnxGraph read_onnx_graph(std::span<const std::byte> bytes) {
   OCTET_CHECK(!bytes.empty() && bytes.size() < (std::size_t{1} << 31), "has ", bytes.size(),
               " bytes; an ONNX file has more than 0 and less than 2 GiB");
   OCTET_CHECK(g.model.ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size())),
-              "is not an ONNX file, or is truncated");
+              "is not an ONNX file, or is truncated", foreign_hint(bytes));
   OCTET_CHECK(g.model.has_graph() && g.model.graph().node_size() > 0,
-              "is not an ONNX model: it has no graph");
+              "is not an ONNX model: it has no graph", foreign_hint(bytes));
   check_opset(g);
   OCTET_CHECK(g.model.graph().node_size() <= kMaxNodes, "has ", g.model.graph().node_size(),
               " nodes; at most ", kMaxNodes, " are supported");
