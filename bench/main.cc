@@ -9,6 +9,7 @@
 #include "bench/layers.h"
 #include "bench/model.h"
 #include "bench/peak.h"
+#include "eval/command_line.h"
 #include "eval/guarded_main.h"
 #include "eval/spin_count.h"
 #include "models/registry.h"
@@ -77,7 +78,7 @@ cxxopts::Options make_options(const std::string& command) {
   add("threads", "number of threads (default: OMP_NUM_THREADS, or all processors)",
       cxxopts::value<int>(), "N");
   add("json", "print one JSON object");
-  add("help", "print this text");
+  add("h,help", "print this text");
   return options;
 }
 
@@ -205,12 +206,14 @@ int start(int argc, char** argv) {
     return 0;
   }
   if (std::find(kCommands.begin(), kCommands.end(), command) == kCommands.end()) {
+    const std::string near = nearest_typo(command, {kCommands.begin(), kCommands.end()});
     throw UsageError(message(command.empty() ? "what to measure is missing" : "cannot measure \"",
                              command, command.empty() ? "" : "\"",
+                             near.empty() ? "" : " (did you mean " + near + "?)",
                              "; there are peak, layers and model (bench --help)"));
   }
   cxxopts::Options options = make_options(command);
-  const cxxopts::ParseResult parsed = options.parse(argc - 1, argv + 1);
+  const cxxopts::ParseResult parsed = parse_command_line(options, argc - 1, argv + 1);
   if (parsed.count("help") > 0) {
     std::cout << options.help();
     if (command == "peak") return 0;

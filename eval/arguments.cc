@@ -1,9 +1,12 @@
 #include "eval/arguments.h"
 
+#include <charconv>
+
 #include "base/error.h"
 #include "base/parallel.h"
 #include "eval/classify_images.h"
 #include "eval/thread_note.h"
+#include "file/printable.h"
 
 namespace octet {
 
@@ -67,9 +70,10 @@ cxxopts::Options make_options() {
   add("resize",
       "convert IMAGEs of another size or other colours to the model's input (the aspect ratio is "
       "not kept)");
-  add("require-top1", "exit with 3 if top-1 is below X percent", cxxopts::value<double>(), "X");
+  add("require-top1", "exit with 3 if top-1 is below X percent, such as 99",
+      cxxopts::value<std::string>(), "X");
   add("version", "print version and commit");
-  add("help", "print this text");
+  add("h,help", "print this text");
   add("MODEL", "", cxxopts::value<std::vector<std::string>>());
   options.parse_positional({"MODEL"});
   return options;
@@ -95,6 +99,25 @@ void read_classify_arguments(const cxxopts::ParseResult& parsed, Arguments& a) {
     throw UsageError(message(
         "--", option, files ? " does not go with image files" : " needs image files to classify"));
   }
+}
+
+// "99" or "99%". A share such as 0.99 would be missed by nothing, so it is asked back; with its
+// sign it is taken at its word.
+double percent_from(const std::string& text) {
+  const bool has_sign = text.ends_with('%');
+  const char *begin = text.data(), *end = begin + text.size() - (has_sign ? 1 : 0);
+  double percent = 0.0;
+  const auto [read, error] = std::from_chars(begin, end, percent);
+  if (error != std::errc() || read != end || !(percent >= 0.0 && percent <= 100.0)) {
+    throw UsageError(message("--require-top1 must be a number of percent in [0, 100], got \"",
+                             printable(text), "\""));
+  }
+  if (percent > 0.0 && percent <= 1.0 && !has_sign) {
+    throw UsageError(message("--require-top1 ", text, ": X is in percent; give ", 100.0 * percent,
+                             " if a share of the images is meant, or ", text, "% for ", text,
+                             " percent"));
+  }
+  return percent;
 }
 
 void check_onnx_request(const Arguments& a) {
@@ -173,7 +196,8 @@ Arguments read_arguments(const cxxopts::ParseResult& parsed) {
     a.onnx.preset = onnx_preset_from_name(parsed["onnx-preset"].as<std::string>());
   }
   check_onnx_request(a);
-  if (parsed.count("require-top1") > 0) a.require_top1 = parsed["require-top1"].as<double>();
+  if (parsed.count("require-top1") > 0)
+    a.require_top1 = percent_from(parsed["require-top1"].as<std::string>());
   return a;
 }
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "data/in_memory.h"
 #include "data/normalize.h"
+#include "file/shell.h"
 #include "octet_version.h"
 
 namespace octet {
@@ -37,8 +38,8 @@ void fetch(const std::string& name, const fs::path& root) {
   int status = 0;
   waitpid(child, &status, 0);
   OCTET_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the dataset ", name,
-              " could not be fetched to ", root, "; if you have its files: ", script, " ", name,
-              " --root ", root.string(), " --from DIR");
+              " could not be fetched to ", root, "; if you have its files: ", shell_quoted(script),
+              " ", name, " --root ", shell_quoted(root.string()), " --from DIR");
 }
 
 }  // namespace

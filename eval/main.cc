@@ -9,7 +9,9 @@
 #include "datasets/list_images.h"
 #include "eval/arguments.h"
 #include "eval/classify_images.h"
+#include "eval/command_line.h"
 #include "eval/compare_models.h"
+#include "eval/confusion.h"
 #include "eval/evaluate_module.h"
 #include "eval/export_onnx.h"
 #include "eval/float_agreement.h"
@@ -19,6 +21,7 @@
 #include "eval/run_files.h"
 #include "eval/spin_count.h"
 #include "file/atomic_write.h"
+#include "file/shell.h"
 #include "ir/model_file.h"
 #include "octet_version.h"
 #include "qat/verify.h"
@@ -59,12 +62,18 @@ DatasetSplits test_data(const Arguments& a, const RunFiles& files,
   return splits;
 }
 
-int report(const Arguments& a, const Measurement& m) {
+int report(const Arguments& a, const EvaluatedForm& evaluated) {
+  const Measurement& m = evaluated.measurement;
+  const Dataset& test = *evaluated.data.test;
+  const ConfusionMatrix confusion(labels_of(test), m.predictions, test.class_names());
   if (a.json) {
-    std::cout << to_json(m).dump(2) << "\n";
+    nlohmann::ordered_json json = to_json(m);
+    add_json(confusion, json);
+    std::cout << json.dump(2) << "\n";
   } else {
     std::cout << to_table({m}) << "images " << m.images << "  threads " << m.threads << "  batch "
-              << m.batch << "  isa " << m.isa << "\nlogits_sha256 " << m.logits_sha256 << "\n";
+              << m.batch << "  isa " << m.isa << "\nlogits_sha256 " << m.logits_sha256 << "\n\n"
+              << to_text(confusion);
   }
   if (a.require_top1 && m.top1() < *a.require_top1) {
     std::cerr << "error: top-1 is " << m.top1() << " %, below the required " << *a.require_top1
@@ -141,6 +150,16 @@ int profile(const Arguments& a) {
   return 0;
 }
 
+// What other programs have an option for.
+std::string hint(const std::string& name, const std::string& value) {
+  for (const char* word : {"model", "run", "resume", "path", "checkpoint", "weights", "image"}) {
+    if (name != word) continue;
+    return "; a model or an image is named without an option: eval " +
+           (value.empty() ? "MODEL" : shell_quoted(value));
+  }
+  return "";
+}
+
 int run(Arguments a) {
   if (a.path.empty()) {
     a.path = newest_finished_run("runs");
@@ -161,7 +180,7 @@ int run(Arguments a) {
   }
   const bool is_form = a.form == "int8" || a.form == "fp32" || a.form == "fake-quant";
   if (is_form && a.image_files.empty() && a.onnx.file.empty()) {
-    return report(a, evaluate_form({a.path, a.form}, find_test_data, options).measurement);
+    return report(a, evaluate_form({a.path, a.form}, find_test_data, options));
   }
   const RunFiles files = open_run(a.path);
   if (a.form == "fp32") {
@@ -196,7 +215,7 @@ int main(int argc, char** argv) {
   octet::limit_spinning(argv);
   return octet::guarded_main([&] {
     cxxopts::Options options = octet::make_options();
-    const cxxopts::ParseResult parsed = options.parse(argc, argv);
+    const cxxopts::ParseResult parsed = octet::parse_command_line(options, argc, argv, octet::hint);
     if (parsed.count("help") > 0) {
       std::cout << options.help() << octet::kExitCodes;
       return 0;

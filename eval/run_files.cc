@@ -3,7 +3,9 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "eval/onnx_model.h"
+#include "file/shell.h"
 #include "io/checkpoint.h"
 #include "io/weights.h"
 #include "models/registry.h"
@@ -38,6 +40,24 @@ fs::path newest_finished_run(const fs::path& runs) {
 // Bounds the memory of a look; load_config refuses less than that.
 constexpr std::uint64_t kMaxLookBytes = std::uint64_t{1} << 20;
 
+namespace {
+
+// "; did you mean runs/lenet_qat-001?" for a path that is not there, or "".
+std::string near_run(const fs::path& path) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("runs", ignored)) {
+    if (fs::exists(entry.path() / kConfigFile, ignored)) {
+      names.push_back(entry.path().filename().string());
+    }
+  }
+  const fs::path name = path.has_filename() ? path.filename() : path.parent_path().filename();
+  const std::string near = nearest_typo(name.string(), names);
+  return near.empty() ? "" : "; did you mean " + shell_quoted("runs/" + near) + "?";
+}
+
+}  // namespace
+
 bool has_run_config(const Folder& folder) {
   if (!folder.has(kConfigFile)) return false;
   const std::string text = folder.read_text(kConfigFile, kMaxLookBytes);
@@ -47,7 +67,7 @@ bool has_run_config(const Folder& folder) {
 Config load_run_config(const fs::path& path, const std::vector<std::string>& overrides) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) {
-    throw UsageError(message("there is no run folder ", path));
+    throw UsageError(message("there is no run folder ", path, near_run(path)));
   }
   const Folder folder(path.string());
   if (has_run_config(folder)) return load_config(path / kConfigFile, overrides);
@@ -65,7 +85,9 @@ Config load_run_config(const fs::path& path, const std::vector<std::string>& ove
 RunFiles open_run(const fs::path& path) {
   RunFiles files;
   files.path = path;
-  if (!fs::exists(path)) throw UsageError(message("there is no run folder or model file ", path));
+  if (!fs::exists(path)) {
+    throw UsageError(message("there is no run folder or model file ", path, near_run(path)));
+  }
   if (!fs::is_directory(path)) {
     files.int8_file = path;
     return files;
@@ -113,7 +135,7 @@ std::unique_ptr<Module> load_float_model(const RunFiles& files, const DatasetSpl
   if (!fs::exists(file)) {
     throw UsageError(message(
         file, " does not exist: the run has not finished its float phase; continue it with ",
-        "./octet train --resume ", files.run->string()));
+        "./octet train --resume ", shell_quoted(files.run->string())));
   }
   std::unique_ptr<Module> model = build_model(*files.config, *data.test);
   copy_weights(load_weights(file), state_tensors(*model), file);

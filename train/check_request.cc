@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "eval/run_files.h"
 #include "file/printable.h"
+#include "file/shell.h"
 #include "nn/module.h"
 #include "train/check_tensors.h"
 #include "train/image_sizes.h"
@@ -58,8 +59,8 @@ void refuse_finished(const Folder& folder, const char* why) {
   if (!folder.has(kSummaryFile) && !trained) return;
   throw UsageError(message("--resume ", folder.path(), ": this run has finished, and ", why,
                            ", so there is nothing to go on with. Evaluate it with: ./octet eval ",
-                           folder.path(), "; or start a new run with --config ",
-                           folder.path_of(kConfigFile)));
+                           shell_quoted(folder.path()), "; or start a new run with --config ",
+                           shell_quoted(folder.path_of(kConfigFile))));
 }
 
 void check_groups(const Checkpoint& checkpoint, const std::string& phase,

@@ -5,12 +5,14 @@
 #include <optional>
 #include <vector>
 
+#include "eval/confusion.h"
 #include "eval/evaluate_int8.h"
 #include "eval/evaluate_module.h"
 #include "eval/float_agreement.h"
 #include "eval/load_data.h"
 #include "eval/mcnemar.h"
 #include "eval/run_files.h"
+#include "file/shell.h"
 #include "io/weights.h"
 #include "ir/model_file.h"
 #include "qat/convert.h"
@@ -166,8 +168,12 @@ void finish_run(const FinishedRun& run, Module& model) {
               << proof->twin.images << " test images\n"
               << to_text(proof->real) << "\n";
   }
+  if (!rows.empty()) {
+    const ConfusionMatrix confusion(labels_of(*test), rows.back().predictions, test->class_names());
+    std::cout << "\n" << to_short_text(confusion);
+  }
   std::cout << "\nrun folder  " << folder.string() << "\nnext        ./octet eval "
-            << folder.string() << (quantized ? " --verify" : " --fp32") << "\n";
+            << shell_quoted(folder.string()) << (quantized ? " --verify" : " --fp32") << "\n";
 }
 
 }  // namespace octet

@@ -8,11 +8,14 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "eval/command_line.h"
 #include "eval/guarded_main.h"
 #include "eval/load_data.h"
 #include "eval/run_files.h"
 #include "eval/spin_count.h"
 #include "eval/thread_note.h"
+#include "file/printable.h"
+#include "file/shell.h"
 #include "file/utf8.h"
 #include "io/config.h"
 #include "models/registry.h"
@@ -56,7 +59,7 @@ cxxopts::Options make_options() {
   add("print-config", "print the resolved config and exit");
   add("help-config", "print every key of a config: default, meaning, allowed values");
   add("version", "print version and commit");
-  add("help", "print this text");
+  add("h,help", "print this text");
   return options;
 }
 
@@ -69,8 +72,9 @@ constexpr char kExitCodes[] =
 std::string help_config() {
   std::string text =
       "Every key of a config: its default, what it means, what it may be. A config is YAML, a map "
-      "per section\n(train: {lr: 0.1}); _base_: FILE or _base_: [FILE, ...] at its top inherits; "
-      "--set train.lr=0.1 overrides.\n\n" +
+      "per section\n(train: {lr: 0.1}); _base_: FILE or _base_: [FILE, ...] at its top inherits, "
+      "from "
+      "beside it or from\nconfigs/; --set train.lr=0.1 overrides.\n\n" +
       describe_config();
   const auto list = [&](const char* key, const std::vector<std::string>& names) {
     text += message("\n", key, ":");
@@ -82,9 +86,27 @@ std::string help_config() {
   return text + "\n";
 }
 
+// Options of other training programs are keys of our config.
+std::string hint(const std::string& name, const std::string& value) {
+  const std::string set = set_option_for(name, value);
+  return set.empty() ? "" : "; a key of the config is set with " + set;
+}
+
+// What is wrong with a word that no option takes.
+std::string unexpected(const std::string& word, const std::vector<std::string>& overrides) {
+  std::string remedy = explain_word(word);
+  if (remedy.empty() && !overrides.empty() && overrides.back().find('=') == std::string::npos) {
+    remedy = "; did you mean --set " + shell_quoted(overrides.back() + "=" + word) + "?";
+  }
+  return message("unexpected argument ", printable(word), remedy);
+}
+
 int run(const cxxopts::ParseResult& parsed) {
-  if (!parsed.unmatched().empty())
-    throw UsageError(message("unexpected argument ", parsed.unmatched()[0]));
+  std::vector<std::string> overrides;
+  if (parsed.count("set") > 0) overrides = parsed["set"].as<std::vector<std::string>>();
+  if (!parsed.unmatched().empty()) {
+    throw UsageError(unexpected(parsed.unmatched()[0], overrides));
+  }
   if (parsed.count("config") + parsed.count("resume") != 1) {
     throw UsageError(
         "give either --config FILE or --resume DIR (to start: --config configs/lenet_qat.yaml)");
@@ -97,8 +119,6 @@ int run(const cxxopts::ParseResult& parsed) {
       throw UsageError(message("--", option, ": the name of the folder is not UTF-8 text"));
     }
   }
-  std::vector<std::string> overrides;
-  if (parsed.count("set") > 0) overrides = parsed["set"].as<std::vector<std::string>>();
 
   TrainRequest request;
   if (parsed.count("resume") > 0) {
@@ -108,7 +128,7 @@ int run(const cxxopts::ParseResult& parsed) {
   } else {
     const std::string path =
         find_config(parsed["config"].as<std::string>(), octet_home() / "configs");
-    request.config = load_config(path, overrides);
+    request.config = load_config(path, overrides, octet_home() / "configs");
     if (parsed.count("out") > 0) request.folder = parsed["out"].as<std::string>();
   }
   if (parsed.count("print-config") > 0) {
@@ -141,7 +161,7 @@ int main(int argc, char** argv) {
   octet::limit_spinning(argv);
   return octet::guarded_main([&] {
     cxxopts::Options options = octet::make_options();
-    const cxxopts::ParseResult parsed = options.parse(argc, argv);
+    const cxxopts::ParseResult parsed = octet::parse_command_line(options, argc, argv, octet::hint);
     if (parsed.count("help") > 0) {
       std::cout << options.help() << octet::kExitCodes;
       return 0;

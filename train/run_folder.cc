@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "eval/run_files.h"
 #include "file/printable.h"
+#include "file/shell.h"
 #include "octet_version.h"
 #include "train/metrics_log.h"
 
@@ -115,8 +116,9 @@ RunLock create_run_folder(const fs::path& runs, const std::string& name, const f
                           FileSystem& file_system) {
   const fs::path target = out.has_filename() ? out : out.parent_path();  // "a/" is "a"
   if (!target.empty() && fs::exists(fs::symlink_status(target))) {
-    throw UsageError(message(
-        "--out ", out, " exists; name a new folder, or continue that run with --resume ", out));
+    throw UsageError(message("--out ", out,
+                             " exists; name a new folder, or continue that run with --resume ",
+                             shell_quoted(out.string())));
   }
   if (target.empty() && name.find('/') != std::string::npos) {
     throw UsageError(message("run.name \"", printable(name), "\" has a '/'; run folders are ",

@@ -20,6 +20,7 @@
 #include "eval/run_files.h"
 #include "file/printable.h"
 #include "file/read_file.h"
+#include "file/shell.h"
 #include "io/checkpoint.h"
 #include "io/weights.h"
 #include "nn/leaf.h"
@@ -37,6 +38,7 @@
 #include "train/rehearse.h"
 #include "train/run_folder.h"
 #include "train/run_state.h"
+#include "train/run_work.h"
 #include "train/signals.h"
 #include "train/trainer.h"
 
@@ -89,7 +91,7 @@ class Run {
     } catch (const Interrupted&) {
       progress_.line(
           message("stopped before the evaluation ended; all training is saved; evaluate ",
-                  "with: ./octet train --resume ", lock_.folder()));
+                  "with: ./octet train --resume ", shell_quoted(lock_.folder())));
       return 128 + stop_signal();
     }
     return 0;
@@ -141,7 +143,8 @@ class Run {
   // What --stop-after promises is a result, what a signal interrupts is not.
   int stopped() {
     progress_.line(message("stopped and saved at step ", state_.total_steps,
-                           "; continue with: ./octet train --resume ", lock_.folder()));
+                           "; continue with: ./octet train --resume ",
+                           shell_quoted(lock_.folder())));
     if (stop_signal() != 0) return 128 + stop_signal();
     std::cout << "weights_sha256 " << weights_sha256(weights()) << "\n";
     return 0;
@@ -243,6 +246,21 @@ class Run {
                                .normalization = data_.normalization});
   }
 
+  RunWork run_work() const {
+    const DataLoader loader = make_loader(config_.data.augment, config_.data.progressive);
+    RunSizes sizes{.batches = loader.batches(),
+                   .images = loader.options().drop_last ? loader.batches() * config_.data.batch_size
+                                                        : train_->size(),
+                   .validation_images = validation_->size(),
+                   .test_images = data_.test->size(),
+                   .areas = {}};
+    const auto full = static_cast<double>(train_->image_shape().numel());
+    for (std::int64_t epoch = 0; epoch < config_.train.epochs; ++epoch) {
+      sizes.areas.push_back(static_cast<double>(loader.image_shape(epoch).numel()) / full);
+    }
+    return RunWork(config_, std::move(sizes), stop_after_);
+  }
+
   FitResult fit(Phase phase, TrainConfig::Optimizer optimizer, TrainConfig::Schedule kind,
                 double lr, double warmup_epochs, const DataLoader& loader) {
     if (phase.epochs == 0) return FitResult::kFinished;
@@ -253,6 +271,7 @@ class Run {
     phase.label_smoothing = static_cast<float>(c.label_smoothing);
     phase.clip_grad_norm = static_cast<float>(c.clip_grad_norm);
     phase.stop_after = stop_after_;
+    phase.work_left = [work = run_work()](const RunState& state) { return work.left(state); };
     phase.after_epoch = [&, name = phase.name, epochs = phase.epochs](std::int64_t epoch) {
       log_epoch(name, epoch, epochs, phase.schedule.lr_at(state_.step - 1));
     };
@@ -293,6 +312,7 @@ class Run {
 
   // On images as they are evaluated, without augmentation.
   void reestimate_bn() {
+    progress_.note("re-estimating batch norm's statistics");
     const DataLoader loader = make_loader({});
     const std::int64_t batches =
         std::min<std::int64_t>(config_.train.bn_reestimate_batches, loader.batches());
@@ -334,6 +354,7 @@ class Run {
   // The observers see the first batches of an epoch of their own, without augmentation. Returns how
   // many.
   std::int64_t calibrate() {
+    progress_.note("calibrating: observers watch the ranges of values");
     const NoGradGuard no_grad;
     const qat::CalibrationGuard calibration(*model_);
     const DataLoader loader(train_, {.batch_size = config_.data.batch_size,

@@ -51,6 +51,7 @@ FitResult Trainer::fit(const Phase& phase) {
   const std::int64_t batches = loader_.batches();
   Clock::time_point last_save = Clock::now();
   images_ = 0;
+  work_at_begin_ = phase.work_left(state_);
   progress_.begin_phase();
   if (stop_signal() != 0) {  // it came between the phases
     save_();
@@ -131,7 +132,8 @@ ProgressState Trainer::progress_state(const Phase& phase) const {
   s.step = state_.batch;
   s.steps = loader_.batches();
   s.images = images_;
-  s.images_left = (phase.epochs - state_.epoch) * loader_.dataset().size() - state_.images;
+  s.work_left = phase.work_left(state_);
+  s.work_done = work_at_begin_ - s.work_left;
   s.loss = state_.mean_loss();
   s.top1 = state_.top1();
   s.lr = phase.schedule.lr_at(state_.step);

@@ -24,6 +24,8 @@ struct Phase {
   float label_smoothing = 0.0f;
   float clip_grad_norm = 0.0f;  // 0: off
   std::int64_t stop_after = 0;  // steps of the whole run, RunState::total_steps; 0: off
+  // What is left of the run (train/run_work.h), for the display of the time that is left.
+  std::function<double(const RunState&)> work_left = [](const RunState&) { return 0.0; };
   // Called before an epoch's first step: QAT freezes observers and batch-norm statistics here.
   std::function<void(std::int64_t epoch)> before_epoch = [](std::int64_t) {};
   // Called after an epoch's last step, before the checkpoint: validation, metrics.
@@ -60,7 +62,9 @@ class Trainer {
   Progress& progress_;
   double save_seconds_;
   std::function<void()> save_;
-  std::int64_t images_ = 0;  // trained by this call, for the rate
+  // For the display, since the call of fit: images trained, and the work that was left then.
+  std::int64_t images_ = 0;
+  double work_at_begin_ = 0.0;
 };
 
 }  // namespace octet

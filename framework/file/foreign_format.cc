@@ -1,8 +1,9 @@
 #include "file/foreign_format.h"
 
 #include <algorithm>
-#include <cctype>
 #include <string_view>
+
+#include "base/text.h"
 
 namespace octet {
 namespace {
@@ -21,7 +22,7 @@ bool contains(std::string_view text, std::string_view part) {
 
 std::string lower(std::string_view text) {
   std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (char& c : result) c = to_lower(c);
   return result;
 }
 

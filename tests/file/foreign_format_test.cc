@@ -14,12 +14,12 @@ namespace {
 
 using std::string_literals::operator""s;
 
-std::vector<std::byte> bytes_of(const std::string& text) {
+std::vector<std::byte> content_of(const std::string& text) {
   const auto* begin = reinterpret_cast<const std::byte*>(text.data());
   return {begin, begin + text.size()};
 }
 
-std::string format_of(const std::string& text) { return foreign_format(bytes_of(text)); }
+std::string format_of(const std::string& text) { return foreign_format(content_of(text)); }
 
 // A zip archive of one stored member, as far as its first header.
 std::string zip(const std::string& name) {
@@ -70,7 +70,7 @@ TEST_CASE("foreign formats are told by their first bytes") {
   for (const Row& row : rows()) {
     CAPTURE(row.content);
     CHECK(format_of(row.content).find(row.named) != std::string::npos);
-    CHECK(foreign_hint(bytes_of(row.content)).starts_with("; it is "));
+    CHECK(foreign_hint(content_of(row.content)).starts_with("; it is "));
   }
 }
 
@@ -79,14 +79,14 @@ TEST_CASE("foreign formats: what is unknown is not named") {
        {"x"s, "\x01"s, "\0\0\0\0"s, "\xff\xfe\0\x01\x02"s, "\x08\xff\x12"s, "\x80\x63"s}) {
     CAPTURE(unknown);
     CHECK(format_of(unknown).empty());
-    CHECK(foreign_hint(bytes_of(unknown)).empty());
+    CHECK(foreign_hint(content_of(unknown)).empty());
   }
 }
 
 TEST_CASE("foreign formats: a cut file of every kind is read without its end") {
   for (const Row& row : rows()) {
     for (std::size_t size = 0; size < row.content.size(); ++size) {
-      const std::vector<std::byte> cut = bytes_of(row.content.substr(0, size));
+      const std::vector<std::byte> cut = content_of(row.content.substr(0, size));
       CHECK((size > 0 || foreign_format(cut) == "an empty file"));
     }
   }
@@ -97,7 +97,7 @@ TEST_CASE("a safetensors reader says what it got instead") {
     CAPTURE(row.content);
     std::string error;
     try {
-      SafetensorsFile::parse(bytes_of(row.content), "w.pt");
+      SafetensorsFile::parse(content_of(row.content), "w.pt");
     } catch (const Error& thrown) {
       error = thrown.what();
     }

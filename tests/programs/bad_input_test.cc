@@ -21,6 +21,14 @@ const std::string kConfig = "train --config " OCTET_SOURCE_DIR "/configs/lenet_q
 const std::string kGrowing =
     kConfig + "--set train.epochs=2 --set train.warmup_epochs=0 --set data.progressive.start_size=";
 
+// As torch.save and Git LFS write them.
+const std::string kPyTorchFile(
+    "PK\3\4\x14\0\0\0\0\0\x13\x87~]\xf2\x91\2\xc5\6\0\0\0\6\0\0\0\x10\0"
+    "\0\0archive/data.pkl\x80\2}q\0.",
+    52);
+const std::string kPointer =
+    "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 1234\n";
+
 struct Row {
   const char* what;
   std::string command;
@@ -62,7 +70,23 @@ TEST_CASE("bad command lines are usage errors") {
       {"nothing to do", "train", 2, "--config"},
       {"two things to do", "train --config a.yaml --resume b", 2, "--config"},
       {"an unknown option", "train --confg a.yaml", 2, "confg"},
-      {"a word too many", "train --config a.yaml b.yaml", 2, "b.yaml"},
+      {"a word too many", "train --config a.yaml b.yaml", 2, "--config b.yaml"},
+      {"a key as an option", kConfig + "--epochs 3", 2, "--set train.epochs=3"},
+      {"a whole key as an option", kConfig + "--train.lr=0.1", 2, "--set train.lr=0.1"},
+      {"a key without --set", kConfig + "train.lr=0.1", 2, "--set train.lr=0.1"},
+      {"a key and its value apart", kConfig + "--set train.lr 0.1", 2, "--set train.lr=0.1"},
+      {"a second key for one --set", kConfig + "--set train.epochs=1 train.lr=0.1", 2,
+       "--set train.lr=0.1"},
+      {"an option by its first letter", "train -c a.yaml", 2, "--config"},
+      {"an option with one dash", "train -config a.yaml", 2, "--config"},
+      {"an unknown option of eval", "eval_ --int", 2, "--int8"},
+      {"a model given by an option", "eval_ --model there", 2, "eval there"},
+      {"an unknown option of bench", "bench peak --thread 2", 2, "--threads"},
+      {"a misspelled command of bench", "bench modle", 2, "did you mean model?"},
+      {"a share as a percentage", "eval_ --require-top1 0.99", 2, "give 99 "},
+      {"no percentage", "eval_ --require-top1 101", 2, "[0, 100]"},
+      {"a percentage that is no number", "eval_ --require-top1 high", 2, "high"},
+      {"a percentage that is not a number", "eval_ --require-top1 nan", 2, "nan"},
       {"a missing config", "train --config none.yaml", 2, "none.yaml"},
       {"--out exists", kConfig + "--out there", 2, "there"},
       {"no such run to resume", "train --resume nowhere", 2, "nowhere"},
@@ -125,6 +149,10 @@ TEST_CASE("bad configs are usage errors with file, line and the nearest key") {
     write_text(work / name, text);
     return "train --config " + std::string(name);
   };
+  const auto started_from = [&](const char* name, const std::string& content) {
+    write_text(work / name, content);
+    return kConfig + "--set model.init_from=" + name;
+  };
   check_all(
       work,
       {{"unknown key", config("a.yaml", "train:\n  learning_rate: 0.1\n"), 2, "a.yaml:2:"},
@@ -135,6 +163,13 @@ TEST_CASE("bad configs are usage errors with file, line and the nearest key") {
        {"not a map", config("f.yaml", "train: 3\n"), 2, "f.yaml:1:"},
        {"not YAML", config("g.yaml", "train: {lr: [\n"), 2, "g.yaml:"},
        {"a base that is not there", config("h.yaml", "_base_: none.yaml\n"), 2, "none.yaml"},
+       {"a base whose name is near", config("k.yaml", "_base_: lenet_qta.yaml\n"), 2,
+        "did you mean \"lenet_qat.yaml\"?"},
+       {"a tab as indent", config("l.yaml", "train:\n\tlr: 0.1\n"), 2, "l.yaml:2:1: a tab"},
+       {"a config without its ending", "train --config lenet_qat", 2,
+        "did you mean \"lenet_qat.yaml\"?"},
+       {"a config that is no text", config("m.yaml", kPyTorchFile), 2, "PyTorch"},
+       {"a config behind Git LFS", config("n.yaml", kPointer), 2, "n.yaml"},
        {"its own base", config("i.yaml", "_base_: i.yaml\n"), 2, "i.yaml"},
        {"not implemented yet", config("j.yaml", "quantize: {method: dynamic}\n"), 2, "dynamic"},
        {"an unknown precision", kConfig + "--set train.precision=bf61", 2, "bf16"},
@@ -151,6 +186,13 @@ TEST_CASE("bad configs are usage errors with file, line and the nearest key") {
        {"a wrong type in --set", kConfig + "--set train.lr=fast", 2, "train.lr"},
        {"no file to start from", kConfig + "--set model.init_from=none.safetensors", 1,
         "none.safetensors"},
+       {"PyTorch's file to start from", started_from("w.pt", kPyTorchFile), 1,
+        "\"w.pt\": not a safetensors file but a PyTorch file"},
+       {"the same as ONNX", started_from("w.onnx", kPyTorchFile), 1, "it is a PyTorch file"},
+       {"a pointer to start from", started_from("w.safetensors", kPointer), 1, "git lfs pull"},
+       {"the same as ONNX", started_from("v.onnx", kPointer), 1, "git lfs pull"},
+       {"a web page to start from", started_from("x.safetensors", "<!DOCTYPE html><html>"), 1,
+        "an HTML page"},
        {"images that do not grow", kGrowing + "28 --set data.progressive.end_ramp=1", 2,
         "start_size 28"},
        {"images that never have full size", kGrowing + "14 --set data.progressive.end_ramp=2", 2,
@@ -177,6 +219,8 @@ TEST_CASE("bad datasets are errors with file and remedy, and no run folder appea
   write_text(work / "data/mnist/train-images-idx3-ubyte",
              std::string("\0\0\x09\x03", 4) + std::string(1600, 'x'));
   check(work, {"wrong magic", train, 1, "train-images-idx3-ubyte"});
+  write_text(work / "data/mnist/train-images-idx3-ubyte", kPointer);
+  check(work, {"a pointer instead of the images", train, 1, "git lfs pull"});
   check(work, {"an image folder that is not there",
                kConfig + "--set data.name=image_folder --set data.root=none", 1, "none"});
   CHECK_FALSE(std::filesystem::exists(work / "runs"));
@@ -198,6 +242,8 @@ TEST_CASE("bad CIFAR-10 files are errors with file and remedy, and no run folder
   check(work, {"truncated", train, 1, "data_batch_3.bin: byte 3072"});
   write_text(file("data_batch_3.bin"), record + "x");
   check(work, {"a byte too many", train, 1, "data_batch_3.bin: byte 3074"});
+  write_text(file("data_batch_3.bin"), "<!DOCTYPE html>\n<html>404 Not Found</html>");
+  check(work, {"a web page instead of the images", train, 1, "an HTML page"});
   write_text(file("data_batch_3.bin"), "");
   check(work, {"empty", train, 1, "data_batch_3.bin"});
   write_text(file("data_batch_3.bin"), record + std::string("\x0a") + record.substr(1));
@@ -264,6 +310,10 @@ TEST_CASE("bad model files and checkpoints are errors, and the files stay as the
     write_text(work / "bad.safetensors", flipped(model, at));
     check(work, {"a flipped bit", "eval_ bad.safetensors", 1, "bad.safetensors"});
   }
+  for (const std::string& other : {kPyTorchFile, kPointer}) {
+    write_text(work / "bad.safetensors", other);
+    check(work, {"another format", "eval_ bad.safetensors", 1, "not a safetensors file but a"});
+  }
   write_text(work / "bad.safetensors", model + "x");
   check(work, {"a byte too many", "eval_ bad.safetensors", 1, "bad.safetensors"});
   check(work, {"a checkpoint is no integer model", "eval_ good/checkpoint.safetensors", 1,
@@ -277,6 +327,11 @@ TEST_CASE("bad model files and checkpoints are errors, and the files stay as the
   check(work, {"an export onto a pipe, which a file would replace",
                "mkfifo pipe; eval_ good --export-onnx pipe", 1, "it is a device or a pipe"});
   check(work, {"no such model to compare with", "eval_ good --compare nowhere", 2, "nowhere"});
+  std::filesystem::create_directory(work / "runs");
+  std::filesystem::copy(work / "good", work / "runs/lenet_qat-001");
+  check(work, {"a run by its name", "eval_ lenet_qat-001", 2, "did you mean runs/lenet_qat-001?"});
+  check(work, {"a misspelled run", "eval_ runs/lenet_qat-01", 2, "runs/lenet_qat-001?"});
+  check(work, {"the same to resume", "train --resume lenet_qat-01", 2, "runs/lenet_qat-001?"});
   check(work, {"no such form", "eval_ good --compare-form float", 2, "fp32"});
   check(work,
         {"an integer model has no float form to compare with",
@@ -286,6 +341,54 @@ TEST_CASE("bad model files and checkpoints are errors, and the files stay as the
   write_text(work / "good/checkpoint.safetensors", flipped(checkpoint, checkpoint.size() - 1));
   check(work, {"a damaged checkpoint", "eval_ good --fake-quant", 1, "checkpoint.safetensors"});
   check(work, {"nothing to resume from", "train --resume good", 1, "checkpoint"});
+}
+
+TEST_CASE("-h prints the help of every program, as --help does") {
+  const Workplace work;
+  for (const std::string program :
+       {"train", "eval_", "bench", "bench peak", "bench layers", "bench model"}) {
+    CAPTURE(program);
+    const Outcome brief = work.run(program + " -h");
+    CHECK(brief.exit_code == 0);
+    CHECK(brief.out.find("--help") != std::string::npos);
+    CHECK(brief.out == work.run(program + " --help").out);
+  }
+}
+
+TEST_CASE("commands that are printed can be pasted, with spaces and quotes in paths too") {
+  const Workplace work;
+  const Outcome trained = work.run(kConfig + "--out \"it's a run\"");
+  REQUIRE(trained.exit_code == 0);
+  const std::string next = "next        ./octet ";
+  const std::size_t at = trained.out.find(next);
+  REQUIRE(at != std::string::npos);
+  std::string command = trained.out.substr(at + next.size());
+  command.resize(command.find('\n'));
+  CHECK(command.starts_with("eval "));
+  // With the program's name in this shell.
+  CHECK(work.run("eval_" + command.substr(4) + " --threads 1").exit_code == 0);
+
+  const Outcome stopped = work.run(
+      "train --config " OCTET_SOURCE_DIR "/configs/lenet.yaml " + kQuick +
+      "--set train.epochs=1 --set train.warmup_epochs=0 --stop-after 1 --out 'my runs/$HOME'");
+  REQUIRE(stopped.exit_code == 0);
+  const std::string resume = "continue with: ./octet ";
+  const std::size_t from = stopped.err.find(resume);
+  REQUIRE(from != std::string::npos);
+  command = stopped.err.substr(from + resume.size());
+  command.resize(command.find('\n'));
+  CHECK(work.run(command + " --threads 1").exit_code == 0);
+}
+
+TEST_CASE("_base_ is looked for in configs/ too, and a percentage with its sign is taken so") {
+  const Workplace work;
+  write_text(work / "mine.yaml", "_base_: lenet_qat.yaml\ntrain: {lr: 0.125}\n");
+  const Outcome printed = work.run("train --config mine.yaml --print-config");
+  CHECK(printed.exit_code == 0);
+  CHECK(printed.out.find("lr: 0.125") != std::string::npos);
+  CHECK(printed.out.find("method: qat") != std::string::npos);
+  REQUIRE(work.run(kConfig + "--out run").exit_code == 0);
+  CHECK(work.run("eval_ run --threads 1 --require-top1 0.5%").exit_code == 0);
 }
 
 TEST_CASE("a full disk is an error, and what was saved before stays") {
