@@ -23,7 +23,8 @@ framework/deploy/c_api.cc
 models/torch_names.cc eval/initial_weights.cc
 datasets/cifar10.cc datasets/dataset_file.cc datasets/exif.cc datasets/idx.cc datasets/image_file.cc
 datasets/image_folder.cc datasets/image_format.cc datasets/jpeg_check.cc datasets/jpeg_header.cc
-datasets/list_images.cc datasets/png_header.cc'
+datasets/list_images.cc datasets/png_header.cc
+train/check_tensors.cc train/run_state.cc'
 
 .ci/fuzz.sh --build
 

@@ -16,6 +16,7 @@
 #include "onnx/export.h"
 #include "tests/datasets/encode_image.h"
 #include "tests/file/temp_folder.h"
+#include "tests/fuzz/tiny_run.h"
 #include "tests/ir/graph_builder.h"
 #include "tests/onnx/model_builder.h"
 #include "tests/qat/nets.h"
@@ -91,6 +92,16 @@ class Collector {
         serialize_safetensors({}, {to_entry({"conv1.weight", w}), to_entry({"fc.weight", fc})}));
     save_weights(folder / "w.safetensors", {{"fc.weight", fc}});
     add("checkpoint", "weights", read_file(folder / "w.safetensors"));
+  }
+
+  void add_runs() {
+    TinyRun run;
+    add("resume", "float", run.checkpoint());
+    run.state = RunState();
+    run.state.phase = "done";
+    run.state.total_steps = run.steps();
+    run.state.train_images = 30;
+    add("resume", "done", run.checkpoint());
   }
 
   // As torch_names_fuzz.cc has them, in PyTorch's layout.
@@ -223,7 +234,7 @@ class Collector {
     }
     std::string text = "train:\n  lr: 0.1\n";
     for (const char* set : {"train.epochs=3", "quantize.layers.conv1={weight: {bits: 4}}",
-                            "data.image_shape=[28, 28, 1]", "run.name=\"x\""}) {
+                            "data.image_shape=[28, 28, 1]", "run.name=\"x: y #z\""}) {
       text += '\0';
       text += set;
     }
@@ -247,6 +258,7 @@ std::vector<Seed> seeds() {
   c.add_safetensors();
   c.add_models();
   c.add_checkpoints();
+  c.add_runs();
   c.add_torch_weights();
   c.add_onnx();
   c.add_datasets();
