@@ -15,6 +15,9 @@ struct Image {
   std::vector<std::uint8_t> pixels;
 };
 
+// No image file that is read is larger.
+inline constexpr std::uint64_t kMaxImageFileBytes = std::uint64_t{256} << 20;
+
 // Decodes a PNG or JPEG to the pixels that a viewer shows: turned upright as its EXIF orientation
 // says (or XMP's, without that), CMYK converted. Of 16 bits the upper 8 are kept; transparency is
 // dropped, so what lies under it shows; colour profiles and gamma are not applied.

@@ -23,11 +23,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kMaxFileBytes = std::uint64_t{256} << 20;
 constexpr std::uint64_t kMaxDatasetBytes = std::uint64_t{16} << 30;
 
 Image read_image(const std::string& path, int channels) {
-  return decode_image(read_file(path, kMaxFileBytes), channels, printable(path));
+  return decode_image(read_file(path, kMaxImageFileBytes), channels, printable(path));
 }
 
 // The image at the shape of the dataset, brought to it if `convert`. Throws Error if it has

@@ -15,8 +15,6 @@
 namespace octet {
 namespace {
 
-constexpr std::uint64_t kMaxFileBytes = std::uint64_t{256} << 20;
-
 // "32 x 24 pixels in colour"
 std::string describe(const Shape& shape) {
   return message(shape[1], " x ", shape[0], " pixels in ", shape[2] == 1 ? "grey" : "colour");
@@ -34,7 +32,7 @@ Shape image_shape(const ir::Graph& graph) {
 
 std::vector<std::uint8_t> read_image(const std::string& path, const Shape& shape, bool convert) {
   const std::string name = message("\"", printable(path), "\"");
-  const std::vector<std::byte> bytes = read_file(path, kMaxFileBytes);
+  const std::vector<std::byte> bytes = read_file(path, kMaxImageFileBytes);
   Image image = decode_image(bytes, convert ? static_cast<int>(shape[2]) : 0, name);
   if (convert && image.shape != shape) image = resize(image, shape[0], shape[1]);
   OCTET_CHECK(image.shape == shape, name, ": the model takes images of ", describe(shape),
