@@ -178,7 +178,7 @@ TEST_CASE("model file: damage to the container is named") {
     return with_header(good, [&](std::string text) { return replaced(text, from, to); });
   };
   const std::vector<Case> cases = {
-      {"empty", [] { return std::vector<std::byte>(); }, "it has 0 bytes"},
+      {"empty", [] { return std::vector<std::byte>(); }, "an empty file"},
       {"header beyond the cap", [&] { return length(100'000'001); }, "its header would have"},
       {"header of 2^64 - 1", [&] { return length(~std::uint64_t{0}); }, "its header would have"},
       {"header beyond the file", [&] { return length(good.size()); }, "truncated"},

@@ -111,7 +111,7 @@ TEST_CASE("eval refuses files that are no images, and options that belong elsewh
   check_refused(work, "0.png cut.png", 1, "cut.png");
   check_refused(work, "text.png", 1, "\"text.png\": this is not a PNG or JPEG image");
   check_refused(work, "empty.jpg", 1, "empty.jpg");
-  check_refused(work, "cat.bmp", 1, "\"cat.bmp\": this is not a PNG or JPEG image");
+  check_refused(work, "cat.bmp", 1, "\"cat.bmp\": this is a BMP image; convert it to PNG or JPEG");
   check_refused(work, "0.png photo", 2, "images end in .png, .jpg or .jpeg");
   check_refused(work, "0.png --describe", 2, "--int8");
   check_refused(work, "0.png --top 0", 2, "--top");

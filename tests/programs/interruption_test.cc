@@ -77,7 +77,10 @@ TEST_CASE("a closed pipe on stderr saves, one on stdout loses nothing but the ta
   CHECK(std::filesystem::exists(work / "a/checkpoint.safetensors"));
   REQUIRE(work.run("train --resume a").exit_code == 0);
   CHECK(summary(work, "a")["weights_sha256"] == summary(work, "whole")["weights_sha256"]);
-  CHECK(summary(work, "a")["resumed_at_steps"] == nlohmann::json{1});
+  // The first lines are printed before the first step, and it stops as soon as it sees that.
+  const nlohmann::json resumed = summary(work, "a")["resumed_at_steps"];
+  REQUIRE(resumed.size() == 1);
+  CHECK(resumed[0] <= 1);
 
   CHECK(work.run("rm pipe; " + pipe + kRun + "--out b >&6 6>&-").exit_code == 141);
   CHECK(summary(work, "b")["logits_sha256"] == summary(work, "whole")["logits_sha256"]);
