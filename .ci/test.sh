@@ -48,7 +48,13 @@ step_unit() { run_tests release unit; }
 step_kernels() { run_tests release kernel; }
 step_parity() { run_tests release parity; }
 step_programs() { run_tests release program; }
-step_qemu() { compile arm64 && run_tests arm64 && .ci/same_logits.sh; }
+# qemu-user itself fails where a child of fork starts threads, and shows the signals that its own threads block: two kinds of
+# cases that say nothing of the code there. They run natively in `unit`.
+step_qemu() {
+  compile arm64 &&
+    ctest --test-dir build/arm64 --no-tests=error --timeout 300 -E 'a child of fork|its threads block signals' &&
+    .ci/same_logits.sh
+}
 # What AVX-512 and AVX-VNNI compute, on a CPU without them: what depends on the kernels only.
 step_emulated() {
   cmake --preset emulated &&
