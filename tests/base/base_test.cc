@@ -64,10 +64,10 @@ TEST_CASE("parallel_for runs every item once, for any number of threads") {
 TEST_CASE("threads: OMP_NUM_THREADS is the default, and nonsense in it an error") {
   const char* before = std::getenv("OMP_NUM_THREADS");
   const std::string restored = before == nullptr ? "" : before;
-  for (const auto& [text, threads] : {std::pair("1", 1), {"7", 7}, {" 3 ", 3}, {"4,2", 4}}) {
-    CAPTURE(text);
-    setenv("OMP_NUM_THREADS", text, 1);
-    CHECK(default_threads() == threads);
+  for (const auto& accepted : {std::pair("1", 1), {"7", 7}, {" 3 ", 3}, {"4,2", 4}}) {
+    CAPTURE(accepted.first);
+    setenv("OMP_NUM_THREADS", accepted.first, 1);
+    CHECK(default_threads() == accepted.second);
   }
   for (const char* text : {"0", "-1", "1025", "two", "2x", ",", " ", "99999999999"}) {
     CAPTURE(text);

@@ -10,8 +10,6 @@
 namespace octet {
 namespace {
 
-constexpr std::int64_t kClasses = 3;
-
 // What a model under test was asked to do.
 struct Log {
   std::vector<std::int64_t> loaded, run;  // batch sizes
