@@ -50,11 +50,11 @@ class Silence {
 // runs would spend their time waiting for a second.
 Config small_config() {
   set_num_threads(1);
-  return load_config(OCTET_SOURCE_DIR "/configs/lenet_qat.yaml",
-                     {"data.name=mnist_sample", "data.batch_size=800", "train.epochs=1",
-                      "quantize.epochs=1", "train.warmup_epochs=0", "quantize.warmup_epochs=0",
-                      "train.ema_decay=0.9", "checkpoint.every_seconds=0", "eval.forms=[int8]",
-                      "eval.images=256"});
+  return load_config(
+      OCTET_SOURCE_DIR "/configs/lenet_qat.yaml",
+      {"data.name=mnist_sample", "data.batch_size=800", "train.epochs=1", "quantize.epochs=1",
+       "train.warmup_epochs=0", "quantize.warmup_epochs=0", "train.ema_decay=0.9",
+       "checkpoint.every_seconds=0", "eval.forms=[int8]", "eval.images=256"});
 }
 
 // What must not depend on cuts.
