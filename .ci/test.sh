@@ -70,7 +70,11 @@ step_clang() {
       test_kernels_f32 test_kernels_bf16 test_runtime test_ops test_quant test_nn test_qat test_models test_golden test_inference &&
     .ci/spills.sh build/clang && run_tests clang '(kernel|unit|parity)'
 }
-step_sanitizers() { compile dev && run_tests dev; }
+# Without what only installs, compiles or reads scripts: that is the same in `unit` and `programs`.
+step_sanitizers() {
+  compile dev &&
+    ctest --test-dir build/dev --no-tests=error --timeout 300 -E '^(deploy: the installed package|machinery:|octet: installs|test steps:)'
+}
 # The threads of the deployed library, without a suppression: whoever uses a pool is in these tests.
 step_tsan() {
   cmake --preset tsan &&
