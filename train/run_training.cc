@@ -5,7 +5,6 @@
 #include <iostream>
 #include <map>
 #include <memory>
-#include <span>
 #include <tuple>
 
 #include "autograd/node.h"
@@ -19,7 +18,6 @@
 #include "eval/onnx_model.h"
 #include "eval/run_files.h"
 #include "file/printable.h"
-#include "file/read_file.h"
 #include "file/shell.h"
 #include "io/checkpoint.h"
 #include "io/weights.h"
@@ -32,6 +30,7 @@
 #include "train/describe_data.h"
 #include "train/divergence.h"
 #include "train/finish.h"
+#include "train/first_files.h"
 #include "train/make_optimizer.h"
 #include "train/metrics_log.h"
 #include "train/phase_schedule.h"
@@ -61,7 +60,7 @@ class Run {
         model_(make_initial_model(request)),
         lock_(request.resume ? RunLock(request.folder.string(), file_system_of(request))
                              : create_run_folder("runs", config_.run.name, request.folder,
-                                                 first_files(), file_system_of(request))) {
+                                                 first_files(config_), file_system_of(request))) {
     std::tie(train_, validation_) =
         random_split(data_.train, config_.data.validation_size, config_.run.seed);
     progress_.line(message("octet: run folder ", lock_.folder(), ", ", threads_, " threads, ",
@@ -76,7 +75,7 @@ class Run {
     metrics_ =
         std::make_unique<MetricsLog>(lock_, static_cast<std::uint64_t>(state_.metrics_bytes));
     if (!metrics_->warning().empty()) progress_.line("warning: " + metrics_->warning());
-    write_meta();
+    write_meta(lock_, config_, data_, threads_);
   }
 
   int execute() {
@@ -112,27 +111,6 @@ class Run {
 
   static FileSystem& file_system_of(const TrainRequest& request) {
     return request.file_system != nullptr ? *request.file_system : posix_file_system();
-  }
-
-  // What the run folder appears with: enough to resume, whatever happens then.
-  std::map<std::string, std::vector<std::byte>> first_files() const {
-    const std::string yaml = to_yaml(config_);
-    const auto bytes = std::as_bytes(std::span(yaml.data(), yaml.size()));
-    std::map<std::string, std::vector<std::byte>> files = {
-        {kConfigFile, {bytes.begin(), bytes.end()}}, {kMetricsFile, {}}};
-    if (is_onnx_model(config_)) files[kOnnxFile] = read_file(config_.model.init_from);
-    return files;
-  }
-
-  void write_meta() const {
-    nlohmann::ordered_json meta = describe_environment(threads_);
-    meta["seed"] = config_.run.seed;
-    meta["precision"] = std::string(name_of(config_.train.precision));
-    if (config_.train.precision == Precision::kBf16) meta["bf16_kernels"] = describe_bf16();
-    meta["dataset"] = config_.data.name;
-    meta["dataset_sha256"] = {{"train", data_.train->sha256()}, {"test", data_.test->sha256()}};
-    meta["normalization"] = {{"mean", data_.normalization.mean}, {"std", data_.normalization.std}};
-    write_json(lock_, "meta.json", meta);
   }
 
   std::vector<NamedTensor> weights() const { return state_tensors(*model_); }

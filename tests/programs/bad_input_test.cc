@@ -9,14 +9,10 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "tests/programs/photos.h"
+#include "tests/programs/quick_run.h"
 
 namespace octet::testing {
 namespace {
-
-// A network trained on nothing: what matters here are its files.
-const std::string kQuick =
-    "--set data.name=mnist_sample --set train.epochs=0 --set quantize.epochs=0 --threads 1 ";
-const std::string kConfig = "train --config " OCTET_SOURCE_DIR "/configs/lenet_qat.yaml " + kQuick;
 
 const std::string kGrowing =
     kConfig + "--set train.epochs=2 --set train.warmup_epochs=0 --set data.progressive.start_size=";
@@ -89,6 +85,9 @@ TEST_CASE("bad command lines are usage errors") {
       {"a percentage that is not a number", "eval_ --require-top1 nan", 2, "nan"},
       {"a missing config", "train --config none.yaml", 2, "none.yaml"},
       {"--out exists", kConfig + "--out there", 2, "there"},
+      {"a folder that summary.json cannot name", kConfig + "--out $(printf 'caf\\351')", 2,
+       "not UTF-8"},
+      {"the same of a run", "train --resume $(printf 'caf\\351')", 2, "not UTF-8"},
       {"no such run to resume", "train --resume nowhere", 2, "nowhere"},
       {"threads out of range", kConfig + "--threads 0", 2, "threads"},
       {"more threads than there can be", kConfig + "--threads 1025", 2, "1025"},
@@ -341,54 +340,6 @@ TEST_CASE("bad model files and checkpoints are errors, and the files stay as the
   write_text(work / "good/checkpoint.safetensors", flipped(checkpoint, checkpoint.size() - 1));
   check(work, {"a damaged checkpoint", "eval_ good --fake-quant", 1, "checkpoint.safetensors"});
   check(work, {"nothing to resume from", "train --resume good", 1, "checkpoint"});
-}
-
-TEST_CASE("-h prints the help of every program, as --help does") {
-  const Workplace work;
-  for (const std::string program :
-       {"train", "eval_", "bench", "bench peak", "bench layers", "bench model"}) {
-    CAPTURE(program);
-    const Outcome brief = work.run(program + " -h");
-    CHECK(brief.exit_code == 0);
-    CHECK(brief.out.find("--help") != std::string::npos);
-    CHECK(brief.out == work.run(program + " --help").out);
-  }
-}
-
-TEST_CASE("commands that are printed can be pasted, with spaces and quotes in paths too") {
-  const Workplace work;
-  const Outcome trained = work.run(kConfig + "--out \"it's a run\"");
-  REQUIRE(trained.exit_code == 0);
-  const std::string next = "next        ./octet ";
-  const std::size_t at = trained.out.find(next);
-  REQUIRE(at != std::string::npos);
-  std::string command = trained.out.substr(at + next.size());
-  command.resize(command.find('\n'));
-  CHECK(command.starts_with("eval "));
-  // With the program's name in this shell.
-  CHECK(work.run("eval_" + command.substr(4) + " --threads 1").exit_code == 0);
-
-  const Outcome stopped = work.run(
-      "train --config " OCTET_SOURCE_DIR "/configs/lenet.yaml " + kQuick +
-      "--set train.epochs=1 --set train.warmup_epochs=0 --stop-after 1 --out 'my runs/$HOME'");
-  REQUIRE(stopped.exit_code == 0);
-  const std::string resume = "continue with: ./octet ";
-  const std::size_t from = stopped.err.find(resume);
-  REQUIRE(from != std::string::npos);
-  command = stopped.err.substr(from + resume.size());
-  command.resize(command.find('\n'));
-  CHECK(work.run(command + " --threads 1").exit_code == 0);
-}
-
-TEST_CASE("_base_ is looked for in configs/ too, and a percentage with its sign is taken so") {
-  const Workplace work;
-  write_text(work / "mine.yaml", "_base_: lenet_qat.yaml\ntrain: {lr: 0.125}\n");
-  const Outcome printed = work.run("train --config mine.yaml --print-config");
-  CHECK(printed.exit_code == 0);
-  CHECK(printed.out.find("lr: 0.125") != std::string::npos);
-  CHECK(printed.out.find("method: qat") != std::string::npos);
-  REQUIRE(work.run(kConfig + "--out run").exit_code == 0);
-  CHECK(work.run("eval_ run --threads 1 --require-top1 0.5%").exit_code == 0);
 }
 
 TEST_CASE("a full disk is an error, and what was saved before stays") {
